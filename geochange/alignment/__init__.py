@@ -1,0 +1,1 @@
+"""Bring two dates onto one grid."""

@@ -1,0 +1,186 @@
+"""Agreeing on one grid: which pixels the result of a pair has."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import shapely
+from affine import Affine
+from odc.geo.crs import CRS
+from odc.geo.geobox import GeoBox
+from pyproj import Geod
+
+from geochange.errors import GridError, UsageError, suggest
+from geochange.io.geotiff import describe_raster, pixel_to_pixel
+from geochange.io.masks import is_vector, read_polygons
+from geochange.io.scene import Scene
+
+GRIDS = ("before", "after", "finest")
+_SNAP_PX = 1e-3
+"""Footprint corners this near to a pixel border lie on it."""
+
+
+def gsd_m(geobox: GeoBox) -> float | None:
+    """Ground sampling distance in metres at the middle of the grid; None without CRS.
+
+    Examples
+    --------
+    >>> round(gsd_m(GeoBox((10, 10), Affine(10, 0, 500000, 0, -10, 5000000), "EPSG:32632")), 1)
+    10.0
+    """
+    if geobox.crs is None:
+        return None
+    height, width = geobox.shape
+    cols = np.array([width / 2, width / 2 + 1, width / 2])
+    rows = np.array([height / 2, height / 2, height / 2 + 1])
+    x, y = geobox.affine @ (cols, rows)
+    lon, lat = geobox.crs.transformer_to_crs("EPSG:4326", always_xy=True)(x, y)
+    geod = Geod(ellps="WGS84")
+    _, _, across = geod.inv(lon[0], lat[0], lon[1], lat[1])
+    _, _, down = geod.inv(lon[0], lat[0], lon[2], lat[2])
+    size = math.sqrt(abs(across * down))
+    return size if math.isfinite(size) and size > 0 else None
+
+
+def choose_grid(before: Scene, after: Scene, grid: str | os.PathLike[str]) -> GeoBox:
+    """Return the whole reference grid, before it is cut to the overlap.
+
+    Parameters
+    ----------
+    before, after : Scene
+    grid : str or path
+        ``before``, ``after``, ``finest`` (the date with the smaller pixels on the ground), or a
+        raster file whose grid to take.
+
+    Raises
+    ------
+    GridError
+        One date has a CRS and the other has none, or sizes differ without georeferencing.
+    UsageError
+        Unknown name.
+    """
+    _check_georeference(before, after)
+    if grid == "finest":
+        sizes = [gsd_m(s.geobox) or abs(s.geobox.affine.determinant) for s in (before, after)]
+        return before.geobox if sizes[0] <= sizes[1] * (1 + 1e-6) else after.geobox
+    if grid in ("before", "after"):
+        return before.geobox if grid == "before" else after.geobox
+    if not Path(grid).suffix and not Path(grid).exists():
+        msg = f"unknown grid '{grid}'{suggest(str(grid), GRIDS)}, or give a raster file"
+        raise UsageError(msg)
+    chosen = describe_raster(grid).geobox
+    if (chosen.crs is None) != (before.geobox.crs is None):
+        msg = f"grid file {grid} and the pair must both have a CRS or both have none"
+        raise GridError(msg)
+    return chosen
+
+
+def _check_georeference(before: Scene, after: Scene) -> None:
+    names = {True: "has a CRS", False: "has none"}
+    first, second = (s.geobox.crs is not None for s in (before, after))
+    paths = before.files[0].path, after.files[0].path
+    if first != second:
+        msg = (
+            f"{paths[0]} {names[first]} but {paths[1]} {names[second]}; assign the missing CRS "
+            "(gdal_edit.py -a_srs) or remove it from both"
+        )
+        raise GridError(msg)
+    shapes = [tuple(s.geobox.shape) for s in (before, after)]
+    if not (before.georeferenced and after.georeferenced) and shapes[0] != shapes[1]:
+        msg = (
+            f"sizes differ ({shapes[0][0]} x {shapes[0][1]} and {shapes[1][0]} x {shapes[1][1]} "
+            "px) and without georeferencing nothing tells how they match; give georeferenced files"
+        )
+        raise GridError(msg)
+
+
+def crop_to_overlap(grid: GeoBox, footprints: Sequence[GeoBox]) -> GeoBox:
+    """Cut a grid to the whole pixels that all footprints touch.
+
+    Raises
+    ------
+    GridError
+        No overlap.
+    """
+    height, width = (int(n) for n in grid.shape)
+    low, high = np.zeros(2), np.array([width, height], float)
+    for footprint in footprints:
+        outline = pixel_to_pixel(footprint, grid, _outline(footprint))
+        outline = outline[np.isfinite(outline).all(axis=1)]
+        if not len(outline):
+            msg = "the dates have no overlap: a footprint cannot be placed in the grid's CRS"
+            raise GridError(msg)
+        low = np.maximum(low, np.floor(outline.min(axis=0) + _SNAP_PX))
+        high = np.minimum(high, np.ceil(outline.max(axis=0) - _SNAP_PX))
+    return _crop(grid, low, high, "the dates have no overlap; check their CRS and extents")
+
+
+def _outline(geobox: GeoBox, steps: int = 32) -> np.ndarray:
+    """Pixel coordinates (x=col, y=row) along the border of a grid, float64 (N, 2)."""
+    height, width = geobox.shape
+    t = np.linspace(0.0, 1.0, steps)
+    zero, one = np.zeros_like(t), np.ones_like(t)
+    edges = [(t, zero), (t, one), (zero, t), (one, t)]
+    return np.concatenate([np.column_stack([x * width, y * height]) for x, y in edges])
+
+
+def _crop(grid: GeoBox, low: np.ndarray, high: np.ndarray, message: str) -> GeoBox:
+    col, row = (int(v) for v in low)
+    stop_col, stop_row = (int(v) for v in high)
+    if stop_col <= col or stop_row <= row:
+        raise GridError(message)
+    affine = grid.affine @ Affine.translation(col, row)
+    return GeoBox((stop_row - row, stop_col - col), affine, grid.crs)
+
+
+def parse_aoi(aoi: str | os.PathLike[str] | Sequence[float], grid: GeoBox) -> list[object]:
+    """Return the polygons of an area of interest in the grid's CRS.
+
+    Parameters
+    ----------
+    aoi : path, "W,S,E,N" or four numbers
+        A vector file, or a box in WGS 84 longitude and latitude (in pixel columns and rows for a
+        pair without CRS).
+
+    Raises
+    ------
+    UsageError, InputError
+    """
+    if not isinstance(aoi, str | os.PathLike):
+        numbers = [float(v) for v in aoi]
+    elif is_vector(aoi):
+        return list(read_polygons(aoi, grid))
+    else:
+        try:
+            numbers = [float(v) for v in str(aoi).split(",")]
+        except ValueError:
+            numbers = []
+    if len(numbers) != 4 or numbers[0] >= numbers[2] or numbers[1] >= numbers[3]:
+        msg = f"AOI '{aoi}' is neither a vector file nor W,S,E,N with W < E and S < N"
+        raise UsageError(msg)
+    box = shapely.segmentize(shapely.box(*numbers), (numbers[2] - numbers[0]) / 16)
+    if grid.crs is None:
+        to_world = grid.affine
+        return [shapely.transform(box, lambda xy: np.column_stack(to_world @ (xy[:, 0], xy[:, 1])))]
+    move = CRS("EPSG:4326").transformer_to_crs(grid.crs)
+    return [shapely.transform(box, lambda xy: np.column_stack(move(xy[:, 0], xy[:, 1])))]
+
+
+def crop_to_polygons(grid: GeoBox, polygons: Sequence[object]) -> GeoBox:
+    """Cut a grid to the bounding box of polygons given in its CRS.
+
+    Raises
+    ------
+    GridError
+        They lie outside.
+    """
+    points = shapely.get_coordinates(polygons)
+    col, row = ~grid.affine @ (points[:, 0], points[:, 1])
+    height, width = grid.shape
+    low = np.maximum([0, 0], np.floor([col.min() + _SNAP_PX, row.min() + _SNAP_PX]))
+    high = np.minimum([width, height], np.ceil([col.max() - _SNAP_PX, row.max() - _SNAP_PX]))
+    return _crop(grid, low, high, "the AOI lies outside the area that both dates cover")

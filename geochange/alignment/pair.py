@@ -1,0 +1,205 @@
+"""Two dates on one grid: ``open_pair``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from odc.geo.geobox import GeoBox
+
+from geochange.alignment.grid import (
+    choose_grid,
+    crop_to_overlap,
+    crop_to_polygons,
+    gsd_m,
+    parse_aoi,
+)
+from geochange.blocks import PairBlock, PairTraits
+from geochange.errors import BandError
+from geochange.io.bands import band_role, match_bands, select_bands
+from geochange.io.masks import Mask, VectorMask, open_mask
+from geochange.io.scene import DateReader, Scene, Source, describe_date, read_date
+from geochange.tiles import Tile, Window
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two dates that share one grid; nothing is read until a tile is asked for.
+
+    Attributes
+    ----------
+    before, after : DateReader
+        Pixels of each date on ``geobox``; a :class:`geochange.io.reader.Reader`.
+    geobox : GeoBox
+        The one grid: CRS (may be None), affine, shape.
+    aoi : Mask or None
+        Pixels inside the area of interest.
+    scenes : tuple of Scene
+        The files behind the two dates.
+    notes : tuple of str
+        What opening did: grids, resampling, bands, masks. Shown by ``geochange info``, stored in
+        ``run.json`` and the report.
+    """
+
+    before: DateReader
+    after: DateReader
+    geobox: GeoBox
+    aoi: Mask | None = None
+    scenes: tuple[Scene, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(height, width)`` in pixels."""
+        height, width = self.geobox.shape
+        return int(height), int(width)
+
+    @property
+    def dates(self) -> tuple[str | None, str | None]:
+        """ISO dates of the two acquisitions, where known."""
+        first, second = (scene.date for scene in self.scenes) if self.scenes else (None, None)
+        return first, second
+
+    @property
+    def traits(self) -> PairTraits:
+        """What a method may know before it sees pixels."""
+        return PairTraits(
+            bands_before=self.before.bands,
+            bands_after=self.after.bands,
+            roles=tuple(band_role(name) for name in self.before.bands),
+            gsd_m=gsd_m(self.geobox),
+            dtype=self.scenes[0].files[0].dtype if self.scenes else "float32",
+        )
+
+    def read(self, tile: Tile) -> PairBlock:
+        """Read one tile with its halo at both dates."""
+        return self.read_window(tile.read, tile)
+
+    def read_window(self, window: Window, tile: Tile | None = None) -> PairBlock:
+        """Read any window; pixels outside the grid or the AOI are invalid."""
+        before, valid_before = self.before.read(window)
+        after, valid_after = self.after.read(window)
+        valid = valid_before & valid_after
+        if self.aoi is not None:
+            valid &= self.aoi.read(window)
+        return PairBlock(before, after, valid, tile or Tile(0, window, window))
+
+    def blocks(self, tiles: Iterable[Tile]) -> Iterator[PairBlock]:
+        """Read tiles one after the other."""
+        return (self.read(tile) for tile in tiles)
+
+
+def open_pair(
+    before: Source,
+    after: Source,
+    *,
+    grid: str | os.PathLike[str] = "before",
+    bands: Sequence[str | int] | None = None,
+    aoi: str | os.PathLike[str] | Sequence[float] | None = None,
+    mask_before: str | os.PathLike[str] | None = None,
+    mask_after: str | os.PathLike[str] | None = None,
+    mask_codes: Sequence[int] | None = None,
+    resampling: str = "cubic",
+) -> Pair:
+    """Bring two dates onto one grid, lazily: reads metadata only.
+
+    Dates may differ in CRS, resolution, extent, sub-pixel origin, rotation, pixel type, band count
+    and band order; each file is warped at most once, tile by tile, when it is read.
+
+    Parameters
+    ----------
+    before, after : path, folder or list of paths
+        One raster, or the single-band files of one date at several resolutions. ``/vsi`` paths,
+        URLs of cloud-optimised GeoTIFFs and VRTs work as GDAL gives them.
+    grid : {'before', 'after', 'finest'} or path
+        Reference grid. The result is cut to the pixels that both dates cover.
+    bands : sequence of str or int, optional
+        Bands to compare: names, roles (``red``, ``nir``) or 1-based numbers. Default: all that
+        match, by name, else by role, else by order.
+    aoi : path, "W,S,E,N" or four numbers, optional
+        Area of interest: vector file, or a WGS 84 box.
+    mask_before, mask_after : path, optional
+        Raster of codes (such as Sentinel-2's SCL) or polygons to leave out of statistics, scores
+        and polygons.
+    mask_codes : sequence of int, optional
+        Codes that mask; see :func:`geochange.io.masks.open_mask`.
+    resampling : {'nearest', 'bilinear', 'cubic', 'lanczos', 'average'}
+        Kernel of the warp.
+
+    Raises
+    ------
+    InputError, GridError, BandError, UsageError
+        One line that says what came, what was expected and what to do.
+
+    Examples
+    --------
+    >>> pair = open_pair("before.tif", "after.tif")  # doctest: +SKIP
+    >>> pair.shape, pair.before.bands  # doctest: +SKIP
+    ((768, 768), ('Blue', 'Green', 'Red', 'NIR'))
+    """
+    scenes = describe_date(before), describe_date(after)
+    positions, note = _choose_bands(scenes, bands)
+    whole = choose_grid(*scenes, grid)
+    geobox = crop_to_overlap(whole, [scene.geobox for scene in scenes])
+    area = None
+    if aoi is not None:
+        polygons = parse_aoi(aoi, geobox)
+        geobox = crop_to_polygons(geobox, polygons)
+        area = VectorMask(tuple(polygons), geobox)
+    notes = [*scenes[0].notes, *scenes[1].notes, note]
+    readers = []
+    for scene, index, mask in zip(scenes, positions, (mask_before, mask_after), strict=True):
+        masks: tuple[Mask, ...] = ()
+        if mask is not None:
+            opened, said = open_mask(mask, geobox, scene.geobox, mask_codes)
+            masks = (opened,)
+            notes.append(said)
+        readers.append(read_date(scene, index, geobox, resampling, masks))
+    notes += _describe_grids(scenes, readers, geobox, whole, resampling)
+    return Pair(readers[0], readers[1], geobox, area, scenes, tuple(notes))
+
+
+def _choose_bands(
+    scenes: tuple[Scene, Scene], bands: Sequence[str | int] | None
+) -> tuple[tuple[list[int], list[int]], str]:
+    before, after = (scene.bands for scene in scenes)
+    if not bands:
+        index_before, index_after, note = match_bands(before, after)
+        return (index_before, index_after), note
+    index_before = select_bands(before, bands)
+    try:
+        index_after = select_bands(after, bands)
+    except BandError as error:
+        msg = f"after date: {error}"
+        raise BandError(msg) from error
+    chosen = ", ".join(before[i] for i in index_before)
+    return (index_before, index_after), f"bands chosen: {chosen}"
+
+
+def _describe_grids(
+    scenes: tuple[Scene, Scene],
+    readers: Sequence[DateReader],
+    geobox: GeoBox,
+    whole: GeoBox,
+    resampling: str,
+) -> list[str]:
+    """Say what was done to bring the dates together."""
+    height, width = (int(n) for n in geobox.shape)
+    place = "no CRS, pixel coordinates" if geobox.crs is None else str(geobox.crs)
+    size = gsd_m(geobox)
+    notes = [f"grid {height} x {width} px, {place}" + (f", {size:.4g} m" if size else "")]
+    if tuple(geobox.shape) != tuple(whole.shape):
+        rows, cols = (int(n) for n in whole.shape)
+        notes.append(
+            f"cut from {rows} x {cols} px to the area that both dates cover and is asked for"
+        )
+    for when, reader in zip(("before", "after"), readers, strict=True):
+        files = reader.readers
+        warped = [f for f in files if f.shift is None]
+        if warped:
+            own = warped[0].file.geobox
+            source = "own grid" if own.crs == geobox.crs else str(own.crs)
+            count = f"{len(warped)} of {len(files)} files" if len(files) > 1 else "file"
+            notes.append(f"{when}: {count} resampled ({resampling}) from {source}")
+    return notes

@@ -1,0 +1,140 @@
+"""The pixels of one tile at both dates, and what is known about the pair they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geochange.tiles import Tile
+
+FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class PairTraits:
+    """What a method may know of a pair before it sees pixels.
+
+    Attributes
+    ----------
+    bands_before, bands_after : tuple of str
+        Band names of the two dates, matched in order when their number is equal.
+    roles : tuple of str or None
+        Common-name role of each band of the before date (``blue``, ``green``, ``red``, ``nir``,
+        ``swir1`` ..., ``sar``, or None when unknown).
+    gsd_m : float or None
+        Ground sampling distance of the grid in metres; None without CRS.
+    dtype : str
+        Pixel type of the before date's file.
+    """
+
+    bands_before: tuple[str, ...]
+    bands_after: tuple[str, ...]
+    roles: tuple[str | None, ...]
+    gsd_m: float | None = None
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class PairBlock:
+    """One tile read at both dates.
+
+    Attributes
+    ----------
+    before, after : float32 (C, H, W)
+        Pixel values with scale and offset applied; (H, W) is the shape of ``tile.read``.
+    valid : bool (H, W)
+        True where both dates hold data.
+    tile : Tile
+    """
+
+    before: FloatArray
+    after: FloatArray
+    valid: BoolArray
+    tile: Tile
+
+    @property
+    def owned(self) -> BoolArray:
+        """Valid and in the core, bool (H, W): what statistics may count; halos would count twice."""
+        owned = np.zeros_like(self.valid)
+        core = self.tile.core_in_read
+        owned[core] = self.valid[core]
+        return owned
+
+
+def hash_pixels(tile: Tile, seed: int = 0) -> NDArray[np.float64]:
+    """Return a fixed pseudo-random number in [0, 1) for every pixel of ``tile.read``, (H, W).
+
+    It depends on the pixel's row and column in the grid and the seed alone, so a subsample drawn
+    with it is the same for any tile size (splitmix64 finaliser, Steele et al. 2014).
+    """
+    rows = np.arange(tile.read.row, tile.read.stop_row, dtype=np.int64).astype(np.uint64)
+    cols = np.arange(tile.read.col, tile.read.stop_col, dtype=np.int64).astype(np.uint64)
+    x = (rows[:, None] << np.uint64(32)) ^ (cols[None, :] & np.uint64(0xFFFFFFFF))
+    x = x + np.uint64(((seed + 1) * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    x = x ^ (x >> np.uint64(31))
+    return (x >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+@dataclass(slots=True)
+class PixelSample:
+    """A bounded, seeded subsample of owned pixels, gathered in one pass over blocks.
+
+    The pixels kept are those with the smallest :func:`hash_pixels`, so the set is the same for any
+    tiling; when no more than ``max_pixels`` exist, all are kept.
+
+    Examples
+    --------
+    >>> from geochange.tiles import TilePlan
+    >>> tile = TilePlan((2, 2), size=2)[0]
+    >>> ones = np.ones((1, 2, 2), np.float32)
+    >>> block = PairBlock(ones, 2 * ones, np.ones((2, 2), bool), tile)
+    >>> before, after = PixelSample(max_pixels=10).gather([block])
+    >>> before.shape, float(after[0, 0])
+    ((4, 1), 2.0)
+    """
+
+    max_pixels: int = 500_000
+    seed: int = 0
+    limit: float = field(default=1.0, init=False)
+
+    def gather(self, blocks: Iterable[PairBlock]) -> tuple[FloatArray, FloatArray]:
+        """Return ``(before, after)``, float32 (pixels, bands), in order of the hash."""
+        keys: list[NDArray[np.float64]] = []
+        befores: list[FloatArray] = []
+        afters: list[FloatArray] = []
+        count = 0
+        for block in blocks:
+            key = hash_pixels(block.tile, self.seed)
+            take = block.owned & (key < self.limit)
+            keys.append(key[take])
+            befores.append(block.before[:, take].T)
+            afters.append(block.after[:, take].T)
+            count += keys[-1].size
+            if count > 2 * self.max_pixels:
+                keys, befores, afters = self._shrink(keys, befores, afters)
+                count = keys[0].size
+        if not keys:
+            empty = np.empty((0, 0), np.float32)
+            return empty, empty
+        _, [before], [after] = self._shrink(keys, befores, afters)
+        return before, after
+
+    def _shrink(
+        self,
+        keys: Sequence[NDArray[np.float64]],
+        befores: Sequence[FloatArray],
+        afters: Sequence[FloatArray],
+    ) -> tuple[list[NDArray[np.float64]], list[FloatArray], list[FloatArray]]:
+        key = np.concatenate(keys)
+        order = np.argsort(key, kind="stable")[: self.max_pixels]
+        if order.size == self.max_pixels:
+            self.limit = float(key[order[-1]])
+        before = np.concatenate(befores)[order]
+        after = np.concatenate(afters)[order]
+        return [key[order]], [before], [after]

@@ -1,0 +1,117 @@
+"""The command line: one module a verb, loaded when the verb is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+import warnings
+from typing import TextIO
+
+import click
+
+from geochange.errors import GeochangeError, GeochangeWarning, suggest
+
+VERBS = {
+    "info": "Show what a file, a date or a pair holds and how it would be brought together.",
+    "align": "Write both dates of a pair on one grid.",
+    "detect": "Find what changed between two images: the main job.",
+    "vectorize": "Turn a change mask into polygons.",
+    "evaluate": "Measure a change map against a reference.",
+    "methods": "List the change detectors, or show one of them.",
+    "export": "Write the changes of a finished run in another format.",
+    "batch": "Run detect over a manifest of pairs; resumes where it stopped.",
+    "demo": "Run the main job on a sample scene.",
+}
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """A group that imports a verb's module only when that verb is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of a day's work."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one verb."""
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"geochange.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest the nearest verb for an unknown one."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            msg = f"unknown command '{args[0]}'{suggest(args[0], VERBS)}"
+            raise click.UsageError(msg)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="geochange", message="%(prog)s %(version)s")
+def geochange() -> None:
+    r"""Find what changed on the ground between georeferenced images of the same place.
+
+    \b
+    geochange detect BEFORE.tif AFTER.tif -o OUT
+    geochange info BEFORE.tif AFTER.tif
+
+    Exit codes: 0 ok, 1 failed, 2 usage, 3 some batch items failed, 4 input invalid or unreadable,
+    5 output exists, 6 not enough disk or memory, 130 interrupted.
+    """
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; errors are one line on stderr."""
+    arguments = sys.argv[1:] if args is None else args
+    verbose = sum(a.count("v") for a in arguments if a in ("-v", "-vv", "-vvv"))
+    warnings.showwarning = _show_warning
+    warnings.simplefilter("always", GeochangeWarning)
+    try:
+        result = geochange.main(arguments, prog_name="geochange", standalone_mode=False)
+    except click.ClickException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted; nothing unfinished was left behind", INTERRUPTED)
+    except GeochangeError as error:
+        _trace(verbose)
+        return _fail(str(error), error.exit_code)
+    except MemoryError:
+        _trace(verbose)
+        return _fail("not enough memory; use a smaller --tile-size or fewer --workers", 6)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: one line, then exit 1
+        _trace(verbose)
+        kind = type(error).__name__
+        return _fail(f"unexpected {kind}: {' '.join(str(error).split())} (-vv shows where)", 1)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"error: {message}", err=True)
+    return code
+
+
+def _trace(verbose: int) -> None:
+    if verbose > 1:
+        traceback.print_exc()
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    if issubclass(category, GeochangeWarning):
+        click.echo(f"warning: {message}", err=True)

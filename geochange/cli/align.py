@@ -1,0 +1,50 @@
+"""``geochange align``."""
+
+from __future__ import annotations
+
+import click
+
+from geochange.cli.options import (
+    output_option,
+    overwrite_option,
+    pair_options,
+    quiet_option,
+    run_options,
+    split_source,
+    verbose_option,
+)
+from geochange.cli.progress import ProgressBars
+
+
+@click.command("align")
+@click.argument("before", callback=split_source)
+@click.argument("after", callback=split_source)
+@output_option
+@pair_options
+@run_options
+@overwrite_option
+@quiet_option
+@verbose_option
+def command(
+    before: str | list[str],
+    after: str | list[str],
+    output: str,
+    quiet: bool,
+    verbose: int,
+    **arguments: object,
+) -> None:
+    """Write BEFORE and AFTER on one grid into the folder OUTPUT, as before.tif and after.tif.
+
+    Both are float32 with NaN where either date holds no data; scale and offset are applied.
+    """
+    from geochange.exports.aligned import align
+
+    progress = ProgressBars(quiet=quiet)
+    try:
+        paths, notes = align(before, after, output, on_progress=progress, **arguments)  # type: ignore[arg-type]
+    finally:
+        progress.close()
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    for path in paths:
+        click.echo(path)

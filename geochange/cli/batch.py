@@ -1,0 +1,73 @@
+"""``geochange batch``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+from geochange.cli.options import (
+    detect_options,
+    json_option,
+    output_option,
+    pair_options,
+    quiet_option,
+    run_options,
+    verbose_option,
+)
+
+SOME_FAILED = 3
+
+
+@click.command("batch")
+@click.argument("manifest", type=click.Path())
+@output_option
+@detect_options
+@pair_options
+@run_options
+@click.option("--limit", type=int, help="Run at most this many items.")
+@click.option("--retry-failed/--no-retry-failed", default=True, show_default=True)
+@click.option("--dry-run", is_flag=True, help="Check the manifest and list what would run.")
+@json_option
+@quiet_option
+@verbose_option
+def command(
+    manifest: str,
+    output: str,
+    limit: int | None,
+    retry_failed: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: int,
+    **arguments: object,
+) -> int:
+    """Run detect on every pair of MANIFEST, a CSV file with columns id, before, after.
+
+    Optional columns: aoi, mask_before, mask_after. One failing pair does not stop the others
+    (exit code 3); running the same batch again skips what is finished.
+    """
+    from geochange.batch import read_manifest, run_batch
+    from geochange.pipeline import describe
+
+    items = read_manifest(manifest)[:limit]
+    if dry_run:
+        for item in items:
+            facts = describe(item.before, item.after)
+            click.echo(f"{item.id}: {facts['method'][0]}; {'; '.join(facts['pair'])}")
+        return 0
+    failed = 0
+    results = run_batch(items, output, retry_failed=retry_failed, **arguments)
+    for done, result in enumerate(results, 1):
+        failed += result.status == "failed"
+        if as_json:
+            click.echo(json.dumps(asdict(result)))
+        elif result.status == "done":
+            click.echo(f"{result.id}: {result.changes} changes, {result.seconds} s")
+        else:
+            click.echo(f"{result.id}: {result.status}: {result.message}")
+        if not quiet and sys.stderr.isatty():
+            click.echo(f"{done}/{len(items)} done, {failed} failed", err=True)
+    return SOME_FAILED if failed else 0

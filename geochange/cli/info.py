@@ -1,0 +1,32 @@
+"""``geochange info``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from geochange.cli.options import json_option, pair_options, verbose_option
+
+
+@click.command("info")
+@click.argument("before")
+@click.argument("after", required=False)
+@pair_options
+@json_option
+@verbose_option
+def command(
+    before: str, after: str | None, as_json: bool, verbose: int, **pair_arguments: object
+) -> None:
+    """Show what BEFORE (and AFTER) hold: grid, bands, dates; and how a pair would be aligned."""
+    from geochange.pipeline import describe
+
+    facts = describe(before, after, **pair_arguments)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    for name, value in facts.items():
+        lines = value if isinstance(value, list) else [value]
+        click.echo(f"{name:<10} {lines[0] if lines else ''}")
+        for line in lines[1:]:
+            click.echo(f"{'':<10} {line}")

@@ -1,0 +1,153 @@
+"""Options that several verbs share; names are those of the Python functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    def apply(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return apply
+
+
+def split_list(_: click.Context, __: click.Parameter, value: str | None) -> list[str] | None:
+    """Turn ``red,nir`` into a list."""
+    return [part.strip() for part in value.split(",") if part.strip()] if value else None
+
+
+def split_source(_: click.Context, __: click.Parameter, value: str) -> str | list[str]:
+    """Turn ``B02.tif,B03.tif`` into a list of files; an existing path stays as it is."""
+    if "," not in value or Path(value).exists():
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def split_numbers(_: click.Context, __: click.Parameter, value: str | None) -> list[int] | None:
+    """Turn ``3,8,9`` into integers."""
+    try:
+        return [int(part) for part in value.split(",")] if value else None
+    except ValueError as error:
+        msg = f"'{value}' is not a comma-separated list of whole numbers"
+        raise click.BadParameter(msg) from error
+
+
+def parse_connectivity(_: click.Context, __: click.Parameter, value: str) -> int:
+    """Take 4 or 8."""
+    if value not in ("4", "8"):
+        msg = f"connectivity is 4 or 8, got '{value}'"
+        raise click.BadParameter(msg)
+    return int(value)
+
+
+def split_settings(
+    _: click.Context, __: click.Parameter, values: tuple[str, ...]
+) -> dict[str, object]:
+    """Turn ``name=value`` words into a dictionary of numbers, truth values and strings."""
+    settings: dict[str, object] = {}
+    for word in values:
+        name, equals, text = word.partition("=")
+        if not equals:
+            msg = f"'{word}' is not NAME=VALUE"
+            raise click.BadParameter(msg)
+        settings[name.strip().replace("-", "_")] = _value(text.strip())
+    return settings
+
+
+def _value(text: str) -> object:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+output_option = click.option(
+    "-o", "--output", type=click.Path(), required=True, help="Output to create."
+)
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+verbose_option = click.option(
+    "-v", "--verbose", count=True, help="Say more; -vv shows tracebacks of errors."
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress.")
+
+pair_options: Callable[[F], F] = _stack(
+    click.option(
+        "--grid",
+        default="before",
+        show_default=True,
+        help="Reference grid: before, after, finest, or a raster file.",
+    ),
+    click.option(
+        "--bands",
+        callback=split_list,
+        help="Bands to compare: names, roles or numbers, e.g. red,nir or 4,3,2.",
+    ),
+    click.option("--aoi", help="Area of interest: vector file, or W,S,E,N in WGS 84."),
+    click.option("--mask-before", help="Raster of codes or polygons to leave out, before date."),
+    click.option("--mask-after", help="The same for the after date."),
+    click.option(
+        "--mask-codes",
+        callback=split_numbers,
+        help="Codes that mask, e.g. 3,8,9. Default: clouds and shadows of an SCL file, else any "
+        "non-zero value.",
+    ),
+    click.option(
+        "--resampling",
+        default="cubic",
+        show_default=True,
+        help="Kernel where grids differ: nearest, bilinear, cubic, lanczos, average.",
+    ),
+)
+run_options: Callable[[F], F] = _stack(
+    click.option("--tile-size", type=int, help="Edge of a tile in pixels. Default: chosen."),
+    click.option("--workers", type=int, default=0, help="Threads. Default: one per processor."),
+)
+detect_options: Callable[[F], F] = _stack(
+    click.option("--method", default="auto", show_default=True, help="See `geochange methods`."),
+    click.option(
+        "--set",
+        "options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=split_settings,
+        help="An option of the method; repeatable.",
+    ),
+    click.option(
+        "--threshold",
+        help="auto, otsu, triangle, rosin, kapur, p:0.001, hysteresis:LOW,HIGH or a score such "
+        "as 0.5. Default: what suits the method.",
+    ),
+    click.option(
+        "--min-area",
+        default="4px",
+        show_default=True,
+        help="Smallest change kept, e.g. 50m2, 0.5ha or 20px.",
+    ),
+    click.option(
+        "--connectivity",
+        callback=parse_connectivity,
+        default="8",
+        show_default=True,
+        help="Neighbours that make pixels one change: 4 or 8.",
+    ),
+    click.option("--opening", type=int, default=0, help="Radius in px of a morphological opening."),
+    click.option("--closing", type=int, default=0, help="Radius in px of a morphological closing."),
+    click.option(
+        "--max-hole", default="4px", show_default=True, help="Largest hole that is filled."
+    ),
+    click.option("--smooth", is_flag=True, help="Round the polygons' borders; keeps their area."),
+)

@@ -1,0 +1,40 @@
+"""What a person reads when a run is finished."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from geochange.maps.changemap import ChangeMap
+
+DESCRIPTIONS = {
+    "score.tif": "change score 0..1, cloud-optimised GeoTIFF",
+    "mask.tif": "0 no change, 1 change, 255 no data",
+    "changes.gpkg": "change polygons, styled for QGIS",
+    "changes.geojson": "the same in WGS 84",
+    "changes.qgz": "QGIS project: both dates, score, mask, polygons",
+    "report.html": "report to read and to send",
+    "run.json": "how this was made",
+}
+
+
+def print_result(result: ChangeMap) -> None:
+    """Print one screen about a finished run: paths on stdout come first in each line."""
+    run = result.run
+    changes = run["changes"]
+    click.echo(f"method     {run['method']['name']}: {run['method']['reason']}")
+    click.echo(f"threshold  {run['threshold']['reason']}")
+    area = changes["area_m2"]
+    size = "" if area is None else f", {area / 1e4:.2f} ha"
+    share = changes["share_of_valid"]
+    click.echo(f"changes    {changes['count']} polygons{size} ({share:.2%} of the valid pixels)")
+    for name, count in changes["classes"].items():
+        click.echo(f"           {count:>6} {name}")
+    seconds = sum(run["seconds"].values())
+    memory = run["peak_memory_bytes"] / 2**20
+    click.echo(f"took       {seconds:.1f} s, at most {memory:.0f} MiB")
+    for name, what in DESCRIPTIONS.items():
+        if (result.path / name).exists():
+            click.echo(f"{result.path / name}  {what}")

@@ -1,0 +1,86 @@
+"""What a change detector is: fit once on blocks, then score any tile the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geochange.blocks import BoolArray, FloatArray, PairBlock
+
+SIGMA_AT_HALF = 3.0
+"""A score of 0.5 means a change of three standard deviations of the unchanged pixels."""
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Anything that scores change tile by tile.
+
+    Attributes
+    ----------
+    halo : int
+        Pixels that :meth:`score` must see around the pixels it is asked for; known after
+        ``__init__``.
+    threshold : str
+        The threshold rule that suits the scores when the user names none: ``"auto"`` or any other
+        specification that :func:`geochange.threshold` takes (``"fixed:0.5"`` for methods that
+        decide themselves).
+
+    Notes
+    -----
+    Parameters are keyword-only and kept untouched by ``__init__``; what :meth:`fit` learns ends in
+    an underscore and pickles. ``geochange.testing.check_detector`` proves the contract.
+    """
+
+    halo: int
+    threshold: str
+
+    def fit(self, blocks: Iterable[PairBlock]) -> Self:
+        """Learn from a stream of blocks in one pass and bounded memory; count ``owned`` pixels."""
+        ...
+
+    def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
+        """Score a batch of tiles.
+
+        Parameters
+        ----------
+        before, after : float32 (N, C, H, W)
+        valid : bool (N, H, W)
+
+        Returns
+        -------
+        float32 (N, H, W)
+            Change score in [0, 1], higher is surer; NaN where invalid. Values nearer than ``halo``
+            to the border of the array need not be right.
+        """
+        ...
+
+
+def score_from_sigma(sigma: NDArray[np.floating]) -> FloatArray:
+    """Map a magnitude in noise standard deviations to [0, 1): ``s / (s + 3)``.
+
+    Monotone, without a tuning constant that depends on the scene, and compressive, so that a few
+    extreme pixels do not use up the range.
+
+    Examples
+    --------
+    >>> score_from_sigma(np.array([0.0, 3.0, 27.0]))
+    array([0. , 0.5, 0.9], dtype=float32)
+    """
+    sigma = np.asarray(sigma, np.float32)
+    return (sigma / (sigma + np.float32(SIGMA_AT_HALF))).astype(np.float32, copy=False)
+
+
+def sigma_from_score(score: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Invert :func:`score_from_sigma`; 1 maps to infinity.
+
+    Examples
+    --------
+    >>> sigma_from_score(np.array([0.0, 0.5, 0.9])).round(6)
+    array([ 0.,  3., 27.])
+    """
+    score = np.asarray(score, np.float64)
+    with np.errstate(divide="ignore"):
+        return SIGMA_AT_HALF * score / (1.0 - score)

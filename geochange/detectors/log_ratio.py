@@ -1,0 +1,160 @@
+"""Log-ratio of two SAR images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+import numpy as np
+
+from geochange.blocks import BoolArray, FloatArray, PairBlock
+from geochange.detectors.smoothing import box_mean, require_odd
+from geochange.detectors.statistics import Vector, require_equal_bands, sample_pixels
+from geochange.errors import InputError, UsageError
+
+LOG_PER_UNIT = {"amplitude": 1.0, "intensity": 0.5, "db": float(np.log(10) / 20)}
+"""What turns a difference of logarithms, or of decibels, into a difference of log amplitude."""
+FLOOR_SHARE = 0.01
+"""Added to amplitudes before the logarithm, as a share of their median: dark water stays finite."""
+MAX_NEGATIVE_SHARE = 0.01
+
+
+class LogRatio:
+    r"""Log-ratio of two SAR images, scored by the likelihood ratio of equal backscatter.
+
+    Speckle is multiplicative, so dates are compared by the ratio of their local means. The log
+    ratio is averaged once more, twice over a window of ``context`` px (nearly a Gaussian), and
+    centred by its median. With log amplitude ratio r the score is ``1 - 1 / cosh(r)``: one minus
+    the likelihood ratio, per look, of the test that two gamma-distributed intensities have one
+    mean, ``1 - 2 sqrt(I1 I2) / (I1 + I2)``. Several bands (polarisations) are combined as
+    independent tests, by the geometric mean of their likelihood ratios. Not meant for optical
+    images.
+
+    Parameters
+    ----------
+    unit : {"amplitude", "intensity", "db"}
+        What the pixels hold.
+    speckle : int
+        Odd edge in pixels of the mean of each date before the ratio; 1 is none.
+    context : int
+        Odd edge in pixels of the two means of the log ratio; 1 is none.
+    max_pixels : int
+        Size of the pixel sample that medians are learned from.
+    seed : int
+        Seed of that sample.
+
+    Attributes
+    ----------
+    offset_ : float64 (bands,)
+        Median log amplitude ratio: a difference in calibration.
+    floor_ : float64 (bands,)
+        What is added to the pixels before the logarithm.
+
+    References
+    ----------
+    Bovolo, F. and Bruzzone, L. (2005). A detail-preserving scale-driven approach to change
+    detection in multitemporal SAR images. IEEE TGRS 43(12), 2963-2972.
+    Conradsen, K., Nielsen, A. A., Schou, J. and Skriver, H. (2003). A test statistic in the
+    complex Wishart distribution and its application to change detection in polarimetric SAR data.
+    IEEE TGRS 41(1), 4-19.
+
+    Examples
+    --------
+    >>> from geochange.testing import ArrayPair
+    >>> from geochange.tiles import TilePlan
+    >>> before = np.full((1, 32, 32), 10, np.float32)
+    >>> after = before.copy()
+    >>> after[:, :16, :12] = 40
+    >>> pair = ArrayPair(before, after)
+    >>> detector = LogRatio().fit(pair.blocks(TilePlan(pair.shape, size=32)))
+    >>> score = detector.score(before[None], after[None], pair.valid[None])[0]
+    >>> score[4, 4].round(2), score[30, 30]
+    (np.float32(0.53), np.float32(0.0))
+    """
+
+    threshold = "otsu"
+
+    def __init__(
+        self,
+        *,
+        unit: str = "amplitude",
+        speckle: int = 3,
+        context: int = 5,
+        max_pixels: int = 500_000,
+        seed: int = 0,
+    ) -> None:
+        if unit not in LOG_PER_UNIT:
+            msg = f"unit must be one of {', '.join(LOG_PER_UNIT)}, got '{unit}'"
+            raise UsageError(msg)
+        self.unit = unit
+        self.speckle = speckle
+        self.context = context
+        self.max_pixels = max_pixels
+        self.seed = seed
+        margins = require_odd("speckle", speckle) // 2, require_odd("context", context) // 2
+        self.halo = margins[0] + 2 * margins[1]
+
+    def fit(self, blocks: Iterable[PairBlock]) -> Self:
+        """Learn the median log ratio of each band.
+
+        Raises
+        ------
+        InputError
+            No valid pixel, or negative values that cannot be amplitude or intensity.
+        BandError
+            The dates have different band counts.
+        """
+        before, after = sample_pixels(blocks, self.max_pixels, self.seed)
+        require_equal_bands(before.shape[1], after.shape[1], "log-ratio")
+        self._require_positive(before, after)
+        middle = np.median(np.concatenate([before, after]), axis=0).astype(np.float64)
+        self.floor_: Vector = np.where(middle > 0, FLOOR_SHARE * middle, 1.0)
+        ratio = self._log_amplitude(after, self.floor_) - self._log_amplitude(before, self.floor_)
+        self.offset_: Vector = np.median(ratio, axis=0).astype(np.float64)
+        return self
+
+    def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
+        """Score tiles, see :class:`geochange.detectors.base.Detector`."""
+        require_equal_bands(before.shape[1], after.shape[1], "log-ratio")
+        likelihood = np.ones(valid.shape, np.float32)
+        for band, offset in enumerate(self.offset_):
+            ratio = self._log_ratio(before[:, band], after[:, band], valid, band)
+            ratio -= np.float32(offset)
+            np.exp(-np.abs(ratio), out=ratio)
+            likelihood *= 2 * ratio / (1 + ratio * ratio)
+        if before.shape[1] > 1:
+            np.power(likelihood, np.float32(1 / before.shape[1]), out=likelihood)
+        score: FloatArray = 1 - likelihood
+        score[~valid] = np.nan
+        return score
+
+    def _log_ratio(
+        self, before: FloatArray, after: FloatArray, valid: BoolArray, band: int
+    ) -> FloatArray:
+        """Smoothed log amplitude ratio of one band, (N, H, W)."""
+        floor = self.floor_[band : band + 1]
+        ratio = self._log_amplitude(box_mean(after, valid, self.speckle), floor)
+        ratio -= self._log_amplitude(box_mean(before, valid, self.speckle), floor)
+        for _ in range(2):
+            ratio = box_mean(ratio, valid, self.context)
+        return ratio
+
+    def _log_amplitude(self, pixels: FloatArray, floor: Vector) -> FloatArray:
+        """Natural logarithm of the amplitude; ``floor`` is added along the last axis."""
+        scale = np.float32(LOG_PER_UNIT[self.unit])
+        logarithm = pixels.copy()
+        if self.unit != "db":
+            np.maximum(logarithm, 0, out=logarithm)
+            logarithm += floor.astype(np.float32)
+            np.log(logarithm, out=logarithm)
+        logarithm *= scale
+        return logarithm
+
+    def _require_positive(self, before: FloatArray, after: FloatArray) -> None:
+        share = max(float((date < 0).mean()) for date in (before, after))
+        if self.unit != "db" and share > MAX_NEGATIVE_SHARE:
+            msg = (
+                f"method 'log-ratio' expects {self.unit} of at least 0, but {share:.0%} of the "
+                f"pixels are negative; give unit=db for decibels"
+            )
+            raise InputError(msg)

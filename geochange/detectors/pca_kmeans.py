@@ -1,0 +1,231 @@
+"""Principal components of difference blocks, split in two by k-means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+import numpy as np
+
+from geochange.blocks import BoolArray, FloatArray, PairBlock, hash_pixels
+from geochange.detectors.smoothing import require_odd
+from geochange.detectors.statistics import (
+    Vector,
+    estimate_noise,
+    require_equal_bands,
+    require_pixels,
+)
+
+MAX_KMEANS_ITERATIONS = 100
+OUTLIER_SIGMA = 10.0
+"""Larger differences count as this many noise standard deviations."""
+STRIP_ROWS = 32
+"""Rows projected at a time: their products stay in the processor's cache."""
+
+
+class PCAKMeans:
+    r"""Principal component analysis of difference blocks and k-means (Celik 2009).
+
+    Each pixel is described by the block of absolute differences around it, in noise sigmas up to
+    ten, so that outliers do not take a cluster of their own. Blocks are projected on their
+    principal components and split by k-means in two clusters; the one with the smaller differences
+    is no change. With v the position of a block along the line through the two centres, 0 for a
+    block without difference and b halfway between the centres, the score is ``v / (v + b)``: 0.5
+    is the decision of the paper.
+
+    Parameters
+    ----------
+    block : int
+        Odd edge of the block in pixels.
+    components : int
+        Principal components kept.
+    max_pixels : int
+        Number of blocks that components and clusters are learned from.
+    seed : int
+        Seed of that sample.
+
+    Attributes
+    ----------
+    offset_, noise_ : float64 (bands,)
+        The difference is standardised as ``(after - before - offset_) / noise_``.
+    mean_ : float64 (bands * block * block,)
+    components_ : float64 (components, bands * block * block)
+    centres_ : float64 (2, components)
+        Of no change and of change.
+    weights_ : float64 (bands * block * block,)
+    boundary_ : float64
+        A block's position is its product with ``weights_``; the clusters meet at ``boundary_``.
+
+    References
+    ----------
+    Celik, T. (2009). Unsupervised change detection in satellite images using principal component
+    analysis and k-means clustering. IEEE GRSL 6(4), 772-776.
+
+    Examples
+    --------
+    >>> from geochange.testing import synthetic_pair
+    >>> from geochange.tiles import TilePlan
+    >>> pair = synthetic_pair((64, 64), bands=2)
+    >>> detector = PCAKMeans(block=3).fit(pair.blocks(TilePlan(pair.shape, 32, halo=1)))
+    >>> detector.halo, detector.components_.shape
+    (1, (3, 18))
+    """
+
+    threshold = "fixed:0.5"
+
+    def __init__(
+        self, *, block: int = 5, components: int = 3, max_pixels: int = 20_000, seed: int = 0
+    ) -> None:
+        self.block = block
+        self.components = components
+        self.max_pixels = max_pixels
+        self.seed = seed
+        self.halo = require_odd("block", block) // 2
+
+    def fit(self, blocks: Iterable[PairBlock]) -> Self:
+        """Learn noise, principal components and cluster centres from a sample of blocks.
+
+        Raises
+        ------
+        InputError
+            No valid pixel.
+        BandError
+            The dates have different band counts.
+        """
+        patches, level = gather_patches(blocks, self.block, self.max_pixels, self.seed)
+        require_pixels(len(patches))
+        centre = patches[:, :, self.halo, self.halo]
+        self.offset_ = np.median(centre, axis=0).astype(np.float64)
+        self.noise_ = estimate_noise(centre - self.offset_.astype(np.float32), level)
+        vectors = self._standardise(patches).reshape((len(patches), -1))
+        self.mean_ = vectors.mean(axis=0, dtype=np.float64)
+        self.components_ = _principal_axes(vectors - self.mean_, self.components)
+        self.centres_ = split_in_two((vectors - self.mean_) @ self.components_.T, vectors.mean(1))
+        self.weights_ = (self.centres_[1] - self.centres_[0]) @ self.components_
+        middle = self.centres_.mean(axis=0) @ self.components_ + self.mean_
+        self.boundary_ = max(float(self.weights_ @ middle), 0.0)
+        return self
+
+    def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
+        """Score tiles, see :class:`geochange.detectors.base.Detector`."""
+        require_equal_bands(before.shape[1], after.shape[1], "pca-kmeans")
+        with np.errstate(invalid="ignore", over="ignore"):
+            difference = after - before
+        np.copyto(difference, np.nan, where=~valid[:, None])
+        position = np.maximum(self._project(self._standardise(difference)), 0)
+        total = position + np.float32(self.boundary_)
+        score = np.divide(position, total, out=np.zeros_like(position), where=position > 0)
+        score[~valid] = np.nan
+        return score
+
+    def _standardise(self, difference: FloatArray) -> FloatArray:
+        """Absolute difference (N, C, H, W) in sigmas, limited; 0 where it is NaN."""
+        sigma = difference - self.offset_.astype(np.float32)[:, None, None]
+        sigma /= self.noise_.astype(np.float32)[:, None, None]
+        np.abs(sigma, out=sigma)
+        np.fmin(sigma, np.float32(OUTLIER_SIGMA), out=sigma)
+        sigma[np.isnan(difference)] = 0
+        return sigma
+
+    def _project(self, image: FloatArray) -> FloatArray:
+        """Multiply the block around each pixel of (N, C, H, W) with ``weights_``, (N, H, W).
+
+        The bands are mixed once for every pixel of the block; the results are added shifted. Strip
+        by strip, so that they stay in the processor's cache.
+        """
+        size, (count, bands, height, width) = self.block, image.shape
+        padded = np.pad(image, ((0, 0), (0, 0), (self.halo,) * 2, (self.halo,) * 2))
+        weights = self.weights_.astype(np.float32).reshape(bands, -1).T
+        position = np.zeros((count, height, width), np.float32)
+        for start in range(0, height, STRIP_ROWS):
+            strip = position[:, start : start + STRIP_ROWS]
+            rows = padded[:, :, start : start + strip.shape[1] + size - 1]
+            products = np.matmul(weights, rows.reshape(count, bands, -1))
+            products = products.reshape(count, size * size, *rows.shape[2:])
+            for i, (row, col) in enumerate(np.ndindex(size, size)):
+                strip += products[:, i, row : row + strip.shape[1], col : col + width]
+        return position
+
+
+def gather_patches(
+    blocks: Iterable[PairBlock], size: int, max_patches: int, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """Gather a seeded sample of difference patches, the same for any tiling.
+
+    Returns
+    -------
+    patches : float32 (patches, bands, size, size)
+        After minus before around sampled pixels; NaN where invalid.
+    level : float32 (patches, bands)
+        The after date at those pixels.
+    """
+    keys = np.empty(0)
+    patches: list[FloatArray] = []
+    levels: list[FloatArray] = []
+    for block in blocks:
+        require_equal_bands(len(block.before), len(block.after), "pca-kmeans")
+        key, patch, level = _cut_patches(block, size, max_patches, seed)
+        keys = np.concatenate([keys, key])
+        patches, levels = [*patches, patch], [*levels, level]
+        order = np.argsort(keys, kind="stable")[:max_patches]
+        keys = keys[order]
+        patches = [np.concatenate(patches)[order]]
+        levels = [np.concatenate(levels)[order]]
+    if not patches:
+        return np.empty((0, 0, size, size), np.float32), np.empty((0, 0), np.float32)
+    return patches[0], levels[0]
+
+
+def _cut_patches(
+    block: PairBlock, size: int, max_patches: int, seed: int
+) -> tuple[Vector, FloatArray, FloatArray]:
+    """Return keys, patches and levels of the owned pixels with the smallest keys."""
+    rows, cols = np.nonzero(block.owned)
+    key = hash_pixels(block.tile, seed)[rows, cols]
+    order = np.argsort(key)[:max_patches]
+    rows, cols = rows[order], cols[order]
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = np.where(block.valid, block.after - block.before, np.float32(np.nan))
+    margin = size // 2
+    around = ((0, 0), (margin, margin), (margin, margin))
+    padded = np.pad(difference, around, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
+    patches = np.moveaxis(windows[:, rows, cols], 0, 1)
+    return key[order], patches, block.after[:, rows, cols].T
+
+
+def _principal_axes(centred: Vector, count: int) -> Vector:
+    """First ``count`` principal axes of ``centred`` (vectors, features), with a fixed sign."""
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    axes = axes[:, ::-1][:, :count].T
+    largest = np.abs(axes).argmax(axis=1)[:, None]
+    signed: Vector = axes * np.sign(np.take_along_axis(axes, largest, axis=1))
+    return signed
+
+
+def split_in_two(features: Vector, magnitude: FloatArray) -> Vector:
+    """Return the centres (2, features) of k-means with two clusters, the smaller changes first.
+
+    Lloyd's algorithm from a fixed start: the vectors below and above the mean magnitude.
+
+    Examples
+    --------
+    >>> split_in_two(np.array([[0.0], [1.0], [9.0], [10.0]]), np.array([0.0, 1.0, 9.0, 10.0]))
+    array([[0.5],
+           [9.5]])
+    """
+    changed = magnitude > magnitude.mean()
+    for _ in range(MAX_KMEANS_ITERATIONS):
+        if changed.all() or not changed.any():
+            return np.repeat(features.mean(axis=0, keepdims=True), 2, axis=0)
+        centres = np.stack([features[~changed].mean(axis=0), features[changed].mean(axis=0)])
+        previous, changed = changed, _nearer_second(features, centres)
+        if np.array_equal(previous, changed):
+            break
+    return centres
+
+
+def _nearer_second(features: Vector, centres: Vector) -> BoolArray:
+    first, second = (np.square(features - centre).sum(axis=1) for centre in centres)
+    nearer: BoolArray = second < first
+    return nearer

@@ -1,0 +1,127 @@
+"""The registry: a method's name to its builder. After construction nobody looks at the name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from geochange.detectors.base import Detector
+from geochange.detectors.cva import CVA
+from geochange.detectors.log_ratio import LogRatio
+from geochange.detectors.mad import IRMAD, MAD
+from geochange.detectors.pca_kmeans import PCAKMeans
+from geochange.detectors.sfa import SFA
+from geochange.errors import UsageError, suggest
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One entry: what a user reads in ``geochange methods``.
+
+    Attributes
+    ----------
+    name : str
+    summary : str
+        One line: what it measures and when to use it.
+    reference : str
+        Paper or other source.
+    build : callable
+        The detector's class or a function; its keyword-only parameters are the method's options.
+    """
+
+    name: str
+    summary: str
+    reference: str
+    build: Callable[..., Detector]
+
+    @property
+    def options(self) -> dict[str, object]:
+        """Option names with their defaults."""
+        parameters = inspect.signature(self.build).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+_ENTRIES = (
+    Method(
+        "cva",
+        "Length of the spectral difference in noise sigmas; fast, with direction of change",
+        "Malila 1980; Bovolo & Bruzzone 2007",
+        CVA,
+    ),
+    Method(
+        "irmad",
+        "Least correlated differences of reweighted canonical variates; immune to gain and offset",
+        "Nielsen 2007",
+        IRMAD,
+    ),
+    Method(
+        "log-ratio",
+        "Ratio of local means for SAR amplitude, intensity or decibels",
+        "Bovolo & Bruzzone 2005; Conradsen et al. 2003",
+        LogRatio,
+    ),
+    Method(
+        "mad",
+        "Differences of canonical variates without reweighting; when most of a scene changed",
+        "Nielsen, Conradsen & Simpson 1998",
+        MAD,
+    ),
+    Method(
+        "pca-kmeans",
+        "Principal components of difference blocks in two clusters; decides by itself",
+        "Celik 2009",
+        PCAKMeans,
+    ),
+    Method(
+        "sfa",
+        "Differences of the slowest features, reweighted; immune to gain and offset",
+        "Wu, Du & Zhang 2014",
+        SFA,
+    ),
+)
+
+METHODS: dict[str, Method] = {method.name: method for method in _ENTRIES}
+
+
+def list_methods() -> list[Method]:
+    """Return the registered methods in alphabetical order.
+
+    Examples
+    --------
+    >>> "irmad" in [method.name for method in list_methods()]
+    True
+    """
+    return [METHODS[name] for name in sorted(METHODS)]
+
+
+def get_detector(name: str, **options: object) -> Detector:
+    """Build a detector by name.
+
+    Parameters
+    ----------
+    name : str
+        A name that :func:`list_methods` gives.
+    **options
+        The method's own options.
+
+    Raises
+    ------
+    UsageError
+        Unknown name or option; the message suggests the nearest known one.
+
+    Examples
+    --------
+    >>> get_detector("cva").halo
+    0
+    """
+    if name not in METHODS:
+        msg = f"unknown method '{name}'{suggest(name, METHODS)}"
+        raise UsageError(msg)
+    method = METHODS[name]
+    for option in options:
+        if option not in method.options:
+            known = suggest(option, method.options) if method.options else "; it has none"
+            msg = f"method '{name}' has no option '{option}'{known}"
+            raise UsageError(msg)
+    return method.build(**options)

@@ -1,0 +1,221 @@
+"""Linear variates of an image pair and their chi-square: what MAD and slow features share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtrc, chdtri, gammaln
+
+from geochange.blocks import BoolArray, FloatArray, PairBlock
+from geochange.detectors.base import score_from_sigma
+from geochange.detectors.smoothing import box_mean, require_odd
+from geochange.detectors.statistics import Vector, sample_pixels
+
+Matrix = NDArray[np.float64]
+
+CHUNK_PIXELS = 16_384
+"""Pixels transformed at a time: their bands stay in the processor's cache."""
+RANK_TOLERANCE = 1e-6
+"""Eigenvalues of a correlation matrix below this share of the largest are collinear bands."""
+VARIANCE_FLOOR = 1e-8
+"""Smallest variance of a standardised variate that float32 pixels can carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinearVariates:
+    """Differences ``before @ a.T - after @ b.T`` of centred pixels, one row a variate.
+
+    Attributes
+    ----------
+    a, b : float64 (V, C_before), (V, C_after)
+        Coefficients of the two dates.
+    mean_before, mean_after : float64 (C_before,), (C_after,)
+    variance : float64 (V,)
+        Variance of each variate over the unchanged pixels.
+    """
+
+    a: Matrix
+    b: Matrix
+    mean_before: Vector
+    mean_after: Vector
+    variance: Vector
+
+    def chi_square(self, before: FloatArray, after: FloatArray) -> FloatArray:
+        """Sum of the squared variates, each divided by its variance.
+
+        Parameters
+        ----------
+        before, after : float32 (N, C_before, P), (N, C_after, P)
+
+        Returns
+        -------
+        float32 (N, P)
+        """
+        out = np.empty((before.shape[0], before.shape[2]), np.float32)
+        for start in range(0, out.shape[1], CHUNK_PIXELS):
+            part = slice(start, start + CHUNK_PIXELS)
+            variates = self._transform(before[:, :, part], after[:, :, part])
+            np.einsum("nvp,nvp->np", variates, variates, out=out[:, part])
+        return out
+
+    def _transform(self, before: FloatArray, after: FloatArray) -> FloatArray:
+        """Standardised variates, float32 (N, V, P).
+
+        With equal bands ``a x - b y`` is taken as ``a (x - y) + (a - b) y``, which is exactly 0
+        for equal dates and loses no digits for nearly equal ones.
+        """
+        sigma = np.sqrt(self.variance)[:, None]
+        a, b = self.a / sigma, self.b / sigma
+        x = before - self.mean_before.astype(np.float32)[:, None]
+        y = after - self.mean_after.astype(np.float32)[:, None]
+        if a.shape == b.shape:
+            x -= y
+            b = b - a
+        variates: FloatArray = np.matmul(a.astype(np.float32), x)
+        variates -= np.matmul(b.astype(np.float32), y)
+        return variates
+
+
+def weighted_shrinkage(variates: int) -> float:
+    """Share of a variance that p-value weights leave, for Gaussian variates.
+
+    Weighting each pixel by the probability of a larger chi-square favours small ones, so weighted
+    variances of unchanged pixels come out too small by ``E[min(C, C')] / n``, with C and C'
+    independent chi-square of n degrees of freedom, which is
+    ``1 - 2 gamma((n + 1) / 2) / (sqrt(pi) n gamma(n / 2))``.
+
+    Examples
+    --------
+    >>> round(weighted_shrinkage(1), 4), round(weighted_shrinkage(6), 4)
+    (0.3634, 0.6875)
+    """
+    half = variates / 2
+    ratio = np.exp(gammaln(half + 0.5) - gammaln(half))
+    return float(1 - 2 * ratio / (np.sqrt(np.pi) * variates))
+
+
+def whiten(covariance: Matrix, regularization: float) -> Matrix:
+    """Return W (C, R) with ``W.T @ covariance @ W = I``; R is the rank.
+
+    Constant bands and collinear combinations of bands are left out.
+    """
+    scale = np.sqrt(np.diag(covariance))
+    inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
+    correlation = covariance * inverse[:, None] * inverse[None, :]
+    np.fill_diagonal(correlation, (1 + regularization) * (scale > 0))
+    values, vectors = np.linalg.eigh(correlation)
+    keep = values > RANK_TOLERANCE * max(float(values[-1]), 1.0)
+    white: Matrix = inverse[:, None] * vectors[:, keep] / np.sqrt(values[keep])
+    return white
+
+
+def weigh_moments(pixels: Matrix, weights: Vector) -> tuple[Vector, Matrix]:
+    """Weighted mean (C,) and covariance (C, C) of ``pixels`` (C, P)."""
+    total = weights.sum()
+    mean = pixels @ weights / total
+    centred = pixels - mean[:, None]
+    scatter: Matrix = (centred * weights) @ centred.T
+    return mean, scatter / total
+
+
+class ChiSquareDetector:
+    """Base of detectors that reweight pixels by the chi-square of linear variates.
+
+    Subclasses implement :meth:`solve`. Each iteration solves for the variates with the current
+    weights, then weighs every pixel by the probability that an unchanged pixel has a larger
+    chi-square; it ends when the spectrum that ``solve`` returns moves by less than ``tolerance``.
+
+    Attributes
+    ----------
+    variates_ : LinearVariates
+    spectrum_ : float64 (V,)
+        Canonical correlations or eigenvalues.
+    iterations_ : int
+    """
+
+    threshold = "auto"
+
+    def __init__(
+        self,
+        *,
+        max_iterations: int,
+        tolerance: float,
+        consistent: bool,
+        regularization: float,
+        window: int,
+        max_pixels: int,
+        seed: int,
+    ) -> None:
+        self.max_iterations = max_iterations
+        self.tolerance = tolerance
+        self.consistent = consistent
+        self.regularization = regularization
+        self.window = window
+        self.max_pixels = max_pixels
+        self.seed = seed
+        self.halo = require_odd("window", window) // 2
+
+    def solve(
+        self, before: Matrix, after: Matrix, weights: Vector
+    ) -> tuple[LinearVariates, Vector]:
+        """Return the variates of ``before``, ``after`` (C, P) under ``weights`` (P,), spectrum."""
+        raise NotImplementedError
+
+    def fit(self, blocks: Iterable[PairBlock]) -> Self:
+        """Learn the variates from a sample of pixels.
+
+        Raises
+        ------
+        InputError
+            No valid pixel.
+        BandError
+            The method needs equal bands and the dates have different ones.
+        """
+        sample = sample_pixels(blocks, self.max_pixels, self.seed)
+        before, after = (np.ascontiguousarray(date.T) for date in sample)
+        dense = before.astype(np.float64), after.astype(np.float64)
+        weights = np.ones(before.shape[1])
+        spectrum: Vector | None = None
+        for iteration in range(self.max_iterations):
+            previous = spectrum
+            variates, spectrum = self.solve(*dense, weights)
+            if iteration and self.consistent and spectrum.size:
+                shrinkage = weighted_shrinkage(spectrum.size)
+                variates = replace(variates, variance=variates.variance / shrinkage)
+            self.variates_, self.spectrum_, self.iterations_ = variates, spectrum, iteration + 1
+            if spectrum.size == 0 or _settled(previous, spectrum, self.tolerance):
+                break
+            if iteration + 1 < self.max_iterations:
+                chi_square = variates.chi_square(before[None], after[None])[0]
+                weights = chdtrc(spectrum.size, chi_square.astype(np.float64))
+        return self
+
+    def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
+        """Score tiles, see :class:`geochange.detectors.base.Detector`."""
+        flat = (date.reshape(*date.shape[:2], -1) for date in (before, after))
+        with np.errstate(invalid="ignore", over="ignore"):
+            chi_square = self.variates_.chi_square(*flat)
+            chi_square /= np.float32(max(self.spectrum_.size, 1))
+            smooth = box_mean(chi_square.reshape(valid.shape), valid, self.window)
+            score = score_from_sigma(np.sqrt(smooth, out=smooth))
+        score[~valid] = np.nan
+        return score
+
+    def score_at_p(self, p: float) -> float:
+        """Score that an unchanged pixel exceeds with probability ``p``.
+
+        The chi-square distribution of the variates; a ``window`` above 1 makes the true
+        probability smaller.
+        """
+        degrees = max(self.spectrum_.size, 1)
+        return float(score_from_sigma(np.sqrt(chdtri(degrees, p) / degrees)))
+
+
+def _settled(previous: Vector | None, spectrum: Vector, tolerance: float) -> bool:
+    if previous is None or previous.size != spectrum.size:
+        return False
+    return bool(np.abs(spectrum - previous).max() <= tolerance)

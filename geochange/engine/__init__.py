@@ -1,0 +1,1 @@
+"""The dask graph: tiles in, finished tiles out."""

@@ -1,0 +1,137 @@
+"""Where a map is right and where it is wrong, as a raster."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioIOError
+from rasterio.windows import Window as RasterioWindow
+
+from geochange.errors import OutputError, OutputExistsError
+from geochange.evaluation.assessment import Values, list_values
+from geochange.evaluation.changemap import MapLayers, open_layers
+from geochange.evaluation.counts import UNKNOWN, confusion_codes
+from geochange.evaluation.reference import Reference, open_reference
+from geochange.maps.sweep import Runner
+from geochange.tiles import Tile, TilePlan, Window
+
+BLOCK_SIZE, TILE_SIZE = 256, 1024
+CONFUSION_CLASSES = {
+    0: ("true negative", (217, 217, 217)),
+    1: ("false positive", (213, 94, 0)),
+    2: ("false negative", (0, 114, 178)),
+    3: ("true positive", (0, 158, 115)),
+}
+"""Name and colour (red, green, blue) of each code; 255 is unknown in map or reference. The colours
+can be told apart with any colour vision (Okabe and Ito 2008)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileConfusion:
+    """The task of one tile of the map: read map and reference, tell what each pixel is."""
+
+    layers: MapLayers
+    reference: Reference
+
+    def __call__(self, tile: Tile) -> tuple[Tile, NDArray[np.uint8]]:
+        """Return the tile and its codes."""
+        grid = self.reference.geobox
+        col, row = ~grid.affine @ (self.layers.geobox.affine @ (tile.core.col, tile.core.row))
+        window = Window(round(row), round(col), tile.core.height, tile.core.width)
+        mask, _ = self.layers.read(grid, window)
+        return tile, confusion_codes(mask, self.reference.read(window)[0])
+
+
+def map_confusion(
+    result: str | os.PathLike[str],
+    reference: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    changed: Values | None = None,
+    ignore: Values | None = None,
+    threshold: float = 0.5,
+    overwrite: bool = False,
+    run: Runner = map,
+) -> Path:
+    """Write a GeoTIFF of hits, misses and false alarms on the grid of the map.
+
+    Parameters are those of :func:`geochange.evaluation.evaluate`, and
+
+    Parameters
+    ----------
+    output : path
+        GeoTIFF to write: uint8, 0 true negative, 1 false positive, 2 false negative, 3 true
+        positive, 255 unknown (nodata), with a colour table.
+    overwrite : bool
+        Replace an existing ``output``.
+
+    Returns
+    -------
+    Path
+        ``output``.
+
+    Raises
+    ------
+    InputError, GridError
+        As :func:`geochange.evaluation.evaluate`.
+    OutputExistsError, OutputError
+        ``output`` is there already, or cannot be written.
+
+    Examples
+    --------
+    >>> map_confusion("out", "label.tif", "confusion.tif")  # doctest: +SKIP
+    PosixPath('confusion.tif')
+    """
+    path = Path(output)
+    if path.exists() and not overwrite:
+        msg = f"{path} is there already; choose another path or allow to overwrite it"
+        raise OutputExistsError(msg)
+    layers = open_layers(result, threshold)
+    truth = open_reference(
+        os.fspath(reference), layers.geobox, list_values(changed), list_values(ignore)
+    )
+    height, width = layers.geobox.shape
+    partial = path.with_name(f".{path.name}.partial")
+    with create_raster(partial, layers.geobox) as dataset:
+        plan = TilePlan((int(height), int(width)), TILE_SIZE)
+        for tile, codes in run(TileConfusion(layers, truth), plan):
+            core = tile.core
+            area = RasterioWindow(core.col, core.row, core.width, core.height)
+            dataset.write(codes, 1, window=area)
+    return partial.replace(path)
+
+
+def create_raster(path: Path, geobox: GeoBox) -> Any:
+    """Create the GeoTIFF of a confusion map, open for writing."""
+    height, width = geobox.shape
+    try:
+        dataset = rasterio.open(
+            path,
+            "w",
+            driver="GTiff",
+            height=height,
+            width=width,
+            count=1,
+            dtype="uint8",
+            nodata=UNKNOWN,
+            crs=None if geobox.crs is None else geobox.crs.to_wkt(),
+            transform=geobox.affine,
+            tiled=True,
+            blockxsize=BLOCK_SIZE,
+            blockysize=BLOCK_SIZE,
+            compress="zstd",
+            bigtiff="if_safer",
+        )
+    except RasterioIOError as error:
+        msg = f"{path.parent} cannot be written to; give a path in a folder that exists ({error})"
+        raise OutputError(msg) from error
+    dataset.write_colormap(1, {code: rgb for code, (_, rgb) in CONFUSION_CLASSES.items()})
+    dataset.set_band_description(1, "confusion")
+    return dataset

@@ -1,0 +1,1 @@
+"""One file a format: what a run leaves for other software."""

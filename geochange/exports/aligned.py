@@ -1,0 +1,123 @@
+"""Both dates of a pair on one grid, as files for other software."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from rasterio.windows import Window as RasterioWindow
+
+from geochange.alignment.pair import Pair, open_pair
+from geochange.engine.runner import ThreadRunner
+from geochange.engine.scoring import choose_tile_size
+from geochange.engine.stages import Progress, Stages, report_nothing
+from geochange.exports.provenance import describe_inputs
+from geochange.io.outputs import new_folder, write_json
+from geochange.io.scene import Source
+from geochange.tiles import TilePlan, Window
+
+BLOCK_PX = 512
+
+
+def align(
+    before: Source,
+    after: Source,
+    output: str | os.PathLike[str],
+    *,
+    tile_size: int | None = None,
+    workers: int = 0,
+    overwrite: bool = False,
+    on_progress: Progress = report_nothing,
+    **pair_settings: object,
+) -> tuple[list[Path], tuple[str, ...]]:
+    """Write both dates on one grid as ``before.tif`` and ``after.tif``.
+
+    Cloud-optimised GeoTIFFs, float32 with scale and offset applied, NaN where either date holds no
+    data, bands in matched order with their names.
+
+    Parameters
+    ----------
+    before, after
+        See :func:`geochange.open_pair`, which also takes ``pair_settings``.
+    output : path
+        Directory to create; appears complete or not at all.
+
+    Returns
+    -------
+    paths : list of Path
+    notes : tuple of str
+        What was done to bring the dates together.
+
+    Examples
+    --------
+    >>> align("before.tif", "after.tif", "aligned", grid="finest")  # doctest: +SKIP
+    """
+    pair = open_pair(before, after, **pair_settings)  # type: ignore[arg-type]
+    target = Path(output)
+    with new_folder(target, overwrite=overwrite) as folder, ThreadRunner(workers) as runner:
+        stages = Stages(runner, on_progress)
+        size = tile_size or choose_tile_size(pair.shape, len(pair.before.bands))
+        with stages.stage("align"):
+            _write_dates(pair, folder, TilePlan(pair.shape, size), stages)
+        for name in ("before", "after"):
+            with stages.stage(f"write {name}"):
+                _finish(folder / f"{name}.partial.tif", folder / f"{name}.tif")
+        run = {"inputs": describe_inputs(pair), "notes": list(pair.notes)}
+        write_json(folder / "run.json", run)
+    return [target / "before.tif", target / "after.tif"], pair.notes
+
+
+def _write_dates(pair: Pair, folder: Path, plan: TilePlan, stages: Stages) -> None:
+    grid = Window(0, 0, *pair.shape)
+    with (
+        _create(folder / "before.partial.tif", pair, pair.before.bands) as first,
+        _create(folder / "after.partial.tif", pair, pair.after.bands) as second,
+    ):
+        for block in stages.stream(pair.read, plan):
+            inside = block.tile.core.intersect(grid) or block.tile.core
+            place = RasterioWindow(inside.col, inside.row, inside.width, inside.height)
+            inner = block.tile.core_in_read
+            for dataset, pixels in ((first, block.before), (second, block.after)):
+                core = np.where(block.valid[inner], pixels[:, *inner], np.float32(np.nan))
+                dataset.write(core, window=place)
+
+
+def _create(path: Path, pair: Pair, bands: tuple[str, ...]) -> rasterio.io.DatasetWriter:
+    height, width = pair.shape
+    dataset = rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=height,
+        width=width,
+        count=len(bands),
+        dtype="float32",
+        nodata=np.nan,
+        crs=None if pair.geobox.crs is None else pair.geobox.crs.to_wkt(),
+        transform=pair.geobox.affine,
+        tiled=True,
+        blockxsize=BLOCK_PX,
+        blockysize=BLOCK_PX,
+        compress="zstd",
+        zstd_level=1,
+        bigtiff="IF_SAFER",
+    )
+    dataset.descriptions = bands
+    return dataset
+
+
+def _finish(partial: Path, path: Path) -> None:
+    rasterio.shutil.copy(
+        partial,
+        path,
+        driver="COG",
+        compress="ZSTD",
+        predictor="YES",
+        bigtiff="IF_SAFER",
+        num_threads="ALL_CPUS",
+        overview_resampling="AVERAGE",
+    )
+    partial.unlink()

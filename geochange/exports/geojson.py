@@ -1,0 +1,122 @@
+"""Change polygons as GeoJSON for the web: RFC 7946, feature by feature."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import geopandas
+import numpy as np
+import shapely
+from odc.geo.geobox import GeoBox
+
+from geochange.errors import DataWarning
+from geochange.exports.atomic import replace_atomically
+from geochange.exports.wgs84 import Footprint, to_wgs84
+
+
+def write_geojson(
+    batches: Iterable[geopandas.GeoDataFrame],
+    path: str | Path,
+    *,
+    fields: Mapping[str, str],
+    geobox: GeoBox,
+) -> Path | None:
+    """Write features as RFC 7946 GeoJSON: WGS 84 longitude and latitude, right-hand rule.
+
+    Coordinates have 7 decimals (1 cm) and stay valid after rounding; polygons that cross the
+    antimeridian are cut there; ``bbox`` follows the features. Memory holds one batch.
+
+    Parameters
+    ----------
+    batches : iterable of GeoDataFrame
+        Polygons in the CRS of ``geobox``.
+    path : str or Path
+        File to write; an existing one is replaced at the end.
+    fields : mapping of str to str
+        Properties to write, name to numpy type, in order; a missing value becomes null.
+    geobox : GeoBox
+        Grid of the polygons.
+
+    Returns
+    -------
+    Path or None
+        ``path``, or None when the grid has no CRS: then nothing is written.
+
+    Warns
+    -----
+    DataWarning
+        The grid has no CRS, or some polygons have no place on the globe (null geometry).
+
+    Raises
+    ------
+    OutputError, ResourceError
+        The file cannot be written, the disk is full.
+
+    References
+    ----------
+    Butler et al. (2016), The GeoJSON Format, RFC 7946.
+    """
+    if geobox.crs is None:
+        msg = "no GeoJSON is written: the images have no CRS, and GeoJSON needs longitude/latitude"
+        warnings.warn(msg, DataWarning, stacklevel=2)
+        return None
+    footprint = Footprint()
+    with replace_atomically(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write('{"type": "FeatureCollection", "features": [')
+        lost = _write_features(file, batches, fields, geobox, footprint)
+        file.write("\n]")
+        if (bbox := footprint.bbox) is not None:
+            file.write(f', "bbox": {json.dumps(bbox)}')
+        file.write("}\n")
+    if lost:
+        msg = f"{lost} polygons lie where {geobox.crs} has no longitude/latitude: null geometry"
+        warnings.warn(msg, DataWarning, stacklevel=2)
+    return Path(path)
+
+
+def _write_features(
+    file: TextIO,
+    batches: Iterable[geopandas.GeoDataFrame],
+    fields: Mapping[str, str],
+    geobox: GeoBox,
+    footprint: Footprint,
+) -> int:
+    separator, lost = "\n", 0
+    for batch in batches:
+        polygons = to_wgs84(np.asarray(batch.geometry.array), geobox)
+        footprint.add(polygons)
+        lost += int(np.count_nonzero(shapely.is_missing(polygons)))
+        for properties, text in zip(
+            _properties(batch, fields), shapely.to_geojson(polygons), strict=True
+        ):
+            # Through Python's floats: GEOS writes 0.0898049 as 0.08980489999999999.
+            geometry = json.loads(text) if text else None
+            feature = {"type": "Feature", "properties": properties, "geometry": geometry}
+            file.write(separator + json.dumps(feature))
+            separator = ",\n"
+    return lost
+
+
+def _properties(
+    batch: geopandas.GeoDataFrame, fields: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    present = [name for name in fields if name in batch]
+    for row in zip(*(batch[name] for name in present), strict=True):
+        known = dict(zip(present, row, strict=True))
+        yield {name: _plain(known.get(name), kind) for name, kind in fields.items()}
+
+
+def _plain(value: Any, kind: str) -> Any:
+    """Return a value that JSON knows; None for whatever is missing or not finite."""
+    if value is None or value != value:
+        return None
+    if kind == "int64":
+        return int(value)
+    if kind == "float64":
+        return round(float(value), 6) if math.isfinite(value) else None
+    return str(np.datetime64(value, "D")) if kind.startswith("datetime64") else str(value)

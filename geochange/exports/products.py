@@ -1,0 +1,244 @@
+"""Everything that a run leaves, written from its findings."""
+
+from __future__ import annotations
+
+import shlex
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from shapely.geometry.base import BaseGeometry
+
+from geochange import viz
+from geochange.alignment.pair import Pair
+from geochange.exports.cog import write_mask, write_score
+from geochange.exports.fields import LAYER, best_changes, polygon_fields
+from geochange.exports.geojson import write_geojson
+from geochange.exports.gpkg import write_gpkg
+from geochange.exports.qgis import MAX_BOOKMARKS, Scene, list_bookmarks, write_project
+from geochange.exports.quicklook import Quicklook, draw_thumbnails
+from geochange.exports.report import ClassTotal, ReportData, ReportedChange, write_report
+from geochange.exports.vrt import write_stack_vrt
+from geochange.io.scene import DateReader
+from geochange.io.tilestore import TileStore
+from geochange.io.vector import read_batches
+from geochange.maps.threshold import Threshold
+
+PRODUCTS = ("score", "mask", "changes", "qgis", "report")
+REPORTED_CHANGES = 24
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a run found, before it is written for other software.
+
+    Attributes
+    ----------
+    pair : Pair
+    score, mask : TileStore
+    histogram : int64 (65535,)
+        Of the stored score.
+    threshold : Threshold
+    quicklook : Quicklook
+    run : mapping
+        Provenance so far; its ``changes`` are filled when the polygons are written.
+    """
+
+    pair: Pair
+    score: TileStore
+    mask: TileStore
+    histogram: NDArray[np.int64]
+    threshold: Threshold
+    quicklook: Quicklook
+    run: dict[str, Any]
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Fields of the polygons; band means only where both dates have the same bands."""
+        bands = self.pair.before.bands, self.pair.after.bands
+        return polygon_fields(bands[0] if len(bands[0]) == len(bands[1]) else ())
+
+
+def write_changes(
+    findings: Findings, batches: Iterable[geopandas.GeoDataFrame], folder: Path
+) -> None:
+    """Write ``changes.gpkg`` from features and ``changes.geojson`` from that; note the totals."""
+    geobox, fields = findings.pair.geobox, findings.fields
+    path = write_gpkg(batches, folder / "changes.gpkg", fields=fields, geobox=geobox)
+    write_geojson(read_batches(path), folder / "changes.geojson", fields=fields, geobox=geobox)
+    classes = total_classes(path)
+    valid = int(findings.histogram.sum())
+    pixels = sum(c.pixels for c in classes)
+    areas = [c.area_m2 for c in classes]
+    findings.run["changes"] = {
+        "count": sum(c.count for c in classes),
+        "pixels": pixels,
+        "share_of_valid": pixels / valid if valid else 0.0,
+        "area_m2": None if geobox.crs is None else sum(area or 0.0 for area in areas),
+        "classes": {c.name: c.count for c in classes},
+    }
+
+
+def total_classes(path: Path) -> list[ClassTotal]:
+    """Count the polygons of a GeoPackage by class, most frequent first."""
+    query = (
+        f'SELECT "class", COUNT(*), SUM(pixels), SUM(area_m2) FROM {LAYER} '
+        'GROUP BY "class" ORDER BY 2 DESC, 1'
+    )
+    with closing(sqlite3.connect(path)) as connection:
+        return [ClassTotal(*row) for row in connection.execute(query)]
+
+
+def write_rasters(findings: Findings, folder: Path, products: Iterable[str]) -> None:
+    """Write ``score.tif`` and ``mask.tif``."""
+    tags = {"GEOCHANGE_RUN": str(findings.run["fingerprint"]), "SOFTWARE": "geochange"}
+    if "score" in products:
+        write_score(findings.score, folder / "score.tif", tags=tags)
+    if "mask" in products:
+        write_mask(findings.mask, folder / "mask.tif", tags=tags)
+
+
+def write_qgis_project(findings: Findings, folder: Path) -> None:
+    """Write ``changes.qgz`` and, for a date of several files, a VRT that shows it."""
+    pair, path = findings.pair, folder / "changes.gpkg"
+    best = best_changes(read_batches(path), MAX_BOOKMARKS)
+    scenes = [
+        _scene(findings, reader, when, folder / f"{name}.vrt")
+        for name, reader, when in zip(
+            ("before", "after"), (pair.before, pair.after), pair.dates, strict=True
+        )
+    ]
+    write_project(
+        folder / "changes.qgz",
+        before=scenes[0],
+        after=scenes[1],
+        geobox=pair.geobox,
+        classes=list(findings.run["changes"]["classes"]),
+        fields=findings.fields,
+        bookmarks=list_bookmarks(best, pair.geobox),
+    )
+
+
+def _scene(findings: Findings, reader: DateReader, when: str | None, vrt: Path) -> Scene:
+    shown = [band for band in findings.quicklook.bands if band < len(reader.bands)] or [0]
+    located = reader.locate(shown)
+    path, bands = located[0][0], tuple(band for _, band in located)
+    if len({name for name, _ in located}) > 1:
+        path, bands = str(write_stack_vrt(located, vrt)), tuple(range(1, len(located) + 1))
+    stretch = tuple(findings.quicklook.limits[: len(bands)])
+    crs = reader.readers[0].file.geobox.crs
+    return Scene(path, bands, stretch, crs, _day(when))
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def write_run_report(findings: Findings, folder: Path) -> None:
+    """Write ``report.html``."""
+    pair, run = findings.pair, findings.run
+    names = [pair_name(scene.files[0].path, len(scene.files)) for scene in pair.scenes]
+    quicklook = findings.quicklook
+    best = best_changes(read_batches(folder / "changes.gpkg"), REPORTED_CHANGES)
+    data = ReportData(
+        geobox=pair.geobox,
+        before_name=names[0],
+        after_name=names[1],
+        before=viz.encode_webp(quicklook.before, 1024),
+        after=viz.encode_webp(quicklook.after, 1024),
+        change=viz.encode_png(_change_picture(findings)),
+        changes=tuple(_report_changes(findings, best)),
+        classes=tuple(total_classes(folder / "changes.gpkg")),
+        valid_pixels=int(findings.histogram.sum()),
+        changed_pixels=run["changes"]["pixels"],
+        changed_area_m2=run["changes"]["area_m2"],
+        histogram=findings.histogram,
+        threshold=findings.threshold.value,
+        method=run["method"]["name"],
+        method_reason=run["method"]["reason"],
+        threshold_method=run["threshold"]["reason"],
+        date_before=_day(pair.dates[0]),
+        date_after=_day(pair.dates[1]),
+        parameters=run["settings"],
+        notes=pair.notes,
+        run=run,
+        command=run["command"],
+        version=run["geochange"],
+    )
+    write_report(data, folder / "report.html")
+
+
+def pair_name(path: str, files: int) -> str:
+    """Name a date for people: its file, or the folder of its files."""
+    place = Path(path)
+    return place.name if files == 1 else f"{place.parent.name}/ ({files} files)"
+
+
+def _change_picture(findings: Findings) -> NDArray[np.uint8]:
+    """Draw the mask in the quicklook's size; a cell with any change shows it."""
+    height, width = findings.quicklook.before.shape[:2]
+    plan = findings.mask.plan
+    factor = -(-max(plan.shape) // max(height, width))
+    picture = np.zeros((height, width), np.uint8)
+    for tile in plan:
+        rows, cols = np.nonzero(findings.mask.read(tile.core) == 1)
+        picture[(rows + tile.core.row) // factor, (cols + tile.core.col) // factor] = 1
+    return viz.render_mask(picture)
+
+
+def _report_changes(findings: Findings, best: geopandas.GeoDataFrame) -> Iterable[ReportedChange]:
+    for row in best.to_dict("records"):
+        bounds = bounds_px(row["geometry"], findings.pair.geobox)
+        before, after = draw_thumbnails(findings.pair, findings.mask, findings.quicklook, bounds)
+        yield ReportedChange(
+            number=int(row["id"]),
+            name=str(row["class"]),
+            score_mean=float(row["score_mean"]),
+            score_max=float(row["score_max"]),
+            pixels=int(row["pixels"]),
+            row=(bounds[1] + bounds[3]) / 2,
+            col=(bounds[0] + bounds[2]) / 2,
+            area_m2=_number(row["area_m2"]),
+            perimeter_m=_number(row["perimeter_m"]),
+            before=before,
+            after=after,
+        )
+
+
+def bounds_px(geometry: BaseGeometry, geobox: GeoBox) -> tuple[float, float, float, float]:
+    """Return left, top, right, bottom of a geometry in the grid's CRS, in pixels of the grid."""
+    points = shapely.get_coordinates(geometry)
+    col, row = ~geobox.affine @ (points[:, 0], points[:, 1])
+    return float(col.min()), float(row.min()), float(col.max()), float(row.max())
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or np.isnan(value) else float(value)
+
+
+def repeat_command(before: object, after: object, settings: Mapping[str, object]) -> str:
+    """Return the command line that repeats a run."""
+    words = ["geochange", "detect", *(_source(date) for date in (before, after)), "-o", "OUT"]
+    for name, value in settings.items():
+        if name == "options" and isinstance(value, Mapping):
+            for option, setting in value.items():
+                words += ["--set", f"{option}={setting}"]
+        elif isinstance(value, bool):
+            words += [f"--{name.replace('_', '-')}"] if value else []
+        elif value is not None:
+            text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            words += [f"--{name.replace('_', '-')}", text]
+    return shlex.join(words)
+
+
+def _source(source: object) -> str:
+    return ",".join(map(str, source)) if isinstance(source, list | tuple) else str(source)

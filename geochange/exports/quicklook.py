@@ -1,0 +1,79 @@
+"""Pictures of a run: the whole pair small, and each of the best changes close up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geochange import viz
+from geochange.alignment.pair import Pair
+from geochange.io.tilestore import TileStore
+from geochange.maps.preview import Preview
+from geochange.tiles import Window
+
+THUMBNAIL_PX = 160
+MIN_SIDE_PX, MAX_SIDE_PX = 48, 512
+"""Ground that a thumbnail shows: twice the change, within these limits."""
+
+
+@dataclass(frozen=True)
+class Quicklook:
+    """Before and after as pictures with one stretch.
+
+    Attributes
+    ----------
+    before, after : uint8 (h, w, 4)
+    limits : list of (low, high)
+        The stretch, one pair per shown band.
+    bands : tuple of int
+        Positions of the shown bands.
+    """
+
+    before: NDArray[np.uint8]
+    after: NDArray[np.uint8]
+    limits: list[tuple[float, float]]
+    bands: tuple[int, ...]
+
+    @classmethod
+    def of(cls, preview: Preview) -> Quicklook:
+        """Stretch and render a preview."""
+        before, after, valid = preview.images()
+        limits = viz.stretch_limits([before, after], [valid, valid])
+        pictures = [viz.render_rgb(image, valid, limits) for image in (before, after)]
+        return cls(pictures[0], pictures[1], limits, preview.bands)
+
+    def save(self, folder: Path) -> None:
+        """Write ``before.png`` and ``after.png``."""
+        folder.mkdir(exist_ok=True)
+        for name, picture in (("before", self.before), ("after", self.after)):
+            (folder / f"{name}.png").write_bytes(viz.encode_png(picture))
+
+
+def draw_thumbnails(
+    pair: Pair, mask: TileStore, quicklook: Quicklook, bounds_px: Sequence[float]
+) -> tuple[bytes, bytes]:
+    """Return pictures of one change at both dates, its outline drawn on the after date.
+
+    Parameters
+    ----------
+    bounds_px : (left, top, right, bottom)
+        Of the change, in pixels of the grid.
+    """
+    left, top, right, bottom = bounds_px
+    side = int(np.clip(2 * max(right - left, bottom - top), MIN_SIDE_PX, MAX_SIDE_PX))
+    row, col = int((top + bottom - side) / 2), int((left + right - side) / 2)
+    window = Window(row, col, side, side)
+    block = pair.read_window(window)
+    edge = viz.outline(mask.read(window))
+    pictures = []
+    for image in (block.before, block.after):
+        shown = image[list(quicklook.bands)]
+        pictures.append(viz.render_rgb(shown, block.valid, quicklook.limits))
+    pictures[1] = pictures[1].copy()
+    pictures[1][edge] = (*viz.CHANGE_COLOUR, 255)
+    first, second = (viz.encode_webp(viz.enlarge(p, THUMBNAIL_PX), THUMBNAIL_PX) for p in pictures)
+    return first, second

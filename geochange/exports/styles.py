@@ -1,0 +1,83 @@
+"""How change polygons look in QGIS: three styles, in colours that colour-blind readers can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from geochange.exports.fields import STATUS
+
+CLASS_COLORS = (
+    "#e41a1c",
+    "#377eb8",
+    "#4daf4a",
+    "#984ea3",
+    "#ff7f00",
+    "#a65628",
+    "#f781bf",
+    "#999999",
+)
+"""ColorBrewer Set1 without its yellow; classes beyond the eighth start again."""
+
+SCORE_COLORS = ("#fff5f0", "#fcbba1", "#fb6a4a", "#cb181d", "#67000d")
+"""Sequential ramp for five bins of the score, ColorBrewer Reds."""
+
+STYLES = {
+    "by class": "by_class.qml.jinja",
+    "by score": "by_score.qml.jinja",
+    "by review": "by_review.qml.jinja",
+}
+"""Name to template; the first one is the default."""
+
+TEMPLATES = Environment(
+    loader=PackageLoader("geochange.exports"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+"""All templates of exports; whatever they are given is escaped."""
+
+
+def class_colors(classes: Iterable[str | None]) -> dict[str, str]:
+    """Give each named class a colour, the same for the same set of classes.
+
+    Examples
+    --------
+    >>> class_colors(["vanished", "appeared"])
+    {'appeared': '#e41a1c', 'vanished': '#377eb8'}
+    """
+    names = sorted({name for name in classes if name is not None})
+    return {name: CLASS_COLORS[i % len(CLASS_COLORS)] for i, name in enumerate(names)}
+
+
+def symbol_color(color: str, alpha: float = 1.0) -> str:
+    """Turn ``#rrggbb`` into QGIS's ``r,g,b,a``.
+
+    Examples
+    --------
+    >>> symbol_color("#e41a1c", 0.5)
+    '228,26,28,128'
+    """
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"{red},{green},{blue},{round(255 * alpha)}"
+
+
+TEMPLATES.filters["rgba"] = symbol_color
+
+
+def polygon_style(style: str, classes: Iterable[str], fields: Mapping[str, str]) -> str:
+    """Return the QML document of one of :data:`STYLES`."""
+    return TEMPLATES.get_template(STYLES[style]).render(**polygon_context(classes, fields))
+
+
+def polygon_context(classes: Iterable[str], fields: Mapping[str, str]) -> dict[str, object]:
+    """Return what the templates of polygon layers ask for."""
+    return {
+        "class_colors": class_colors(classes),
+        "score_colors": SCORE_COLORS,
+        "status_colors": STATUS,
+        "fields": fields,
+    }

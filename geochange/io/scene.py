@@ -1,0 +1,192 @@
+"""One date of a pair: one file, or several files of different resolution, read as one image."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from geochange.blocks import BoolArray, FloatArray
+from geochange.errors import GridError, InputError, InputNotFoundError
+from geochange.io.geotiff import GridReader, RasterFile, describe_raster
+from geochange.io.masks import Mask
+from geochange.tiles import Window
+
+Source = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+"""What a date may be given as: a file, a folder, or a list of files."""
+
+RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".img")
+_NOT_A_BAND = re.compile(
+    r"(?<![A-Za-z0-9])(SCL|QA\d*|QA_?PIXEL|CLD|CLOUDS?|MASK|MSK|TCI|AOT|WVP|LABELS?|TRUTH)"
+    r"(?![A-Za-z])",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The files of one date, described.
+
+    Attributes
+    ----------
+    files : tuple of RasterFile
+    notes : tuple of str
+        What was left out and why.
+    """
+
+    files: tuple[RasterFile, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def geobox(self) -> GeoBox:
+        """Grid of the finest file: the date's own grid."""
+        return min(self.files, key=lambda file: _pixel_size(file.geobox)).geobox
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of all bands, file after file; repeated names get their file's stem in front."""
+        return tuple(name for file in self.files for name in file.bands)
+
+    @property
+    def date(self) -> str | None:
+        """ISO date of acquisition, when a file tells it."""
+        return next((file.date for file in self.files if file.date), None)
+
+    @property
+    def georeferenced(self) -> bool:
+        """Whether every file says where it lies."""
+        return all(file.georeferenced for file in self.files)
+
+
+def describe_date(source: Source) -> Scene:
+    """Describe one date: metadata only, no pixels.
+
+    Parameters
+    ----------
+    source : path, folder or list of paths
+        Files of a folder are its rasters except those whose names tell that they are no bands
+        (SCL, QA, masks, true-colour previews), which is noted.
+
+    Raises
+    ------
+    InputNotFoundError, InputError, GridError
+
+    Examples
+    --------
+    >>> describe_date("no_such.tif")
+    Traceback (most recent call last):
+    ...
+    geochange.errors.InputNotFoundError: no such file: no_such.tif; check the path
+    """
+    notes: list[str] = []
+    if isinstance(source, str | os.PathLike):
+        paths = [os.fspath(source)]
+        if Path(source).is_dir():
+            paths, notes = _list_folder(Path(source))
+    else:
+        paths = [os.fspath(path) for path in source]
+        if not paths:
+            msg = "a date needs at least one file, got an empty list"
+            raise InputError(msg)
+    files = tuple(describe_raster(path) for path in paths)
+    with_crs = [file for file in files if file.geobox.crs is not None]
+    if with_crs and len(with_crs) < len(files):
+        bare = next(file.path for file in files if file.geobox.crs is None)
+        msg = f"{bare} has no CRS but other files of its date have one; assign it with gdal_edit"
+        raise GridError(msg)
+    return Scene(files, tuple(notes))
+
+
+def _list_folder(folder: Path) -> tuple[list[str], list[str]]:
+    rasters = sorted(p for p in folder.iterdir() if p.suffix.lower() in RASTER_SUFFIXES)
+    bands = [p for p in rasters if not _NOT_A_BAND.search(p.stem)]
+    if not bands:
+        msg = f"folder {folder} holds no raster ({', '.join(RASTER_SUFFIXES)}); give files"
+        raise InputNotFoundError(msg)
+    left = [p.name for p in rasters if p not in bands]
+    return [str(p) for p in bands], [f"not read as bands: {', '.join(left)}"] if left else []
+
+
+def _pixel_size(geobox: GeoBox) -> float:
+    affine = geobox.affine
+    return float(abs(affine.a * affine.e - affine.b * affine.d) ** 0.5)
+
+
+@dataclass(frozen=True)
+class DateReader:
+    """One date on the pair's grid: the bands of one or several files, and its masks.
+
+    Attributes
+    ----------
+    readers : tuple of GridReader
+        One per file, all on the same grid.
+    order : tuple of int
+        Positions of the wanted bands in the readers' bands, file after file.
+    masks : tuple of Mask
+    """
+
+    readers: tuple[GridReader, ...]
+    order: tuple[int, ...]
+    masks: tuple[Mask, ...] = ()
+
+    @property
+    def geobox(self) -> GeoBox:
+        """The pair's grid."""
+        return self.readers[0].geobox
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Band names in the order of the pixels' first axis."""
+        names = [name for reader in self.readers for name in reader.bands]
+        return tuple(names[i] for i in self.order)
+
+    def locate(self, positions: Sequence[int]) -> list[tuple[str, int]]:
+        """Return path and 1-based GDAL band number of the bands at ``positions``."""
+        everything = [(r.file.path, index) for r in self.readers for index in r.file.indexes]
+        return [everything[self.order[position]] for position in positions]
+
+    def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
+        """Read a window; see :class:`geochange.io.reader.Reader`."""
+        if len(self.readers) == 1:
+            pixels, valid = self.readers[0].read(window)
+            if self.order != tuple(range(len(pixels))):
+                pixels = pixels[list(self.order)]
+        else:
+            parts = [reader.read(window) for reader in self.readers]
+            stacked = [band for part, _ in parts for band in part]
+            pixels = np.stack([stacked[i] for i in self.order])
+            valid = np.logical_and.reduce([part_valid for _, part_valid in parts])
+        for mask in self.masks:
+            valid = valid & ~mask.read(window)
+        if not valid.all():
+            pixels[:, ~valid] = 0.0
+        return pixels, valid
+
+
+def read_date(
+    scene: Scene,
+    positions: Sequence[int],
+    geobox: GeoBox,
+    resampling: str = "cubic",
+    masks: tuple[Mask, ...] = (),
+) -> DateReader:
+    """Return a reader of the scene's bands at ``positions`` on ``geobox``; opens nothing.
+
+    Only files that hold wanted bands will be read.
+    """
+    readers: list[GridReader] = []
+    where: dict[int, int] = {}
+    start = kept = 0
+    for file in scene.files:
+        own = [i for i in range(len(file.bands)) if start + i in set(positions)]
+        if own:
+            readers.append(GridReader(file.take(own), geobox, resampling))
+            where |= {start + i: kept + n for n, i in enumerate(own)}
+            kept += len(own)
+        start += len(file.bands)
+    return DateReader(tuple(readers), tuple(where[i] for i in positions), masks)

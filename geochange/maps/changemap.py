@@ -1,0 +1,244 @@
+"""The result of a run: lazy views of the files in its output directory."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from geochange import viz
+from geochange.errors import InputError, InputNotFoundError
+from geochange.io.geotiff import describe_raster
+from geochange.io.score import SCORE_NODATA, SCORE_SCALE
+
+if TYPE_CHECKING:
+    import geopandas
+    import xarray
+
+PICTURE_PX = 512
+LAYERS = ("score", "mask")
+
+
+@dataclass(frozen=True)
+class Swipe:
+    """A before/after swipe that a notebook shows and that can be saved as a page of its own."""
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def to_html(self, path: str | os.PathLike[str]) -> Path:
+        """Write the swipe as one self-contained HTML file and return its path."""
+        page = (
+            "<!doctype html><html lang=en><meta charset=utf-8><title>geochange swipe</title>"
+            "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; "
+            "img-src data:; style-src 'unsafe-inline'\">"
+            f"<body style='margin:16px;background:#222'>{self.html}"
+        )
+        target = Path(path)
+        target.write_text(page, encoding="utf-8")
+        return target
+
+
+@dataclass(frozen=True)
+class ChangeMap:
+    """A finished run; nothing is read until it is asked for.
+
+    Parameters
+    ----------
+    path : Path
+        Output directory of ``geochange.detect``.
+
+    Examples
+    --------
+    >>> result = ChangeMap(Path("out"))  # doctest: +SKIP
+    >>> result.polygons().head()  # doctest: +SKIP
+    """
+
+    path: Path
+
+    @cached_property
+    def run(self) -> Mapping[str, Any]:
+        """Provenance: the content of ``run.json``."""
+        file = self.path / "run.json"
+        if not file.exists():
+            msg = f"{self.path} is not the output directory of a run: it has no run.json"
+            raise InputNotFoundError(msg)
+        try:
+            content: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            msg = f"{file} is damaged ({error}); run detect again"
+            raise InputError(msg) from error
+        return content
+
+    @cached_property
+    def geobox(self) -> GeoBox:
+        """Grid of score and mask."""
+        return describe_raster(self.path / "mask.tif").geobox
+
+    @property
+    def threshold(self) -> float | None:
+        """Score from which a pixel counts as change; None when nothing changed."""
+        value = self.run["threshold"]["value"]
+        return None if value is None else float(value)
+
+    @property
+    def count(self) -> int:
+        """Number of change polygons."""
+        return int(self.run["changes"]["count"])
+
+    @property
+    def area_m2(self) -> float | None:
+        """Area of all changes on the ellipsoid in square metres; None without CRS."""
+        area = self.run["changes"]["area_m2"]
+        return None if area is None else float(area)
+
+    def polygons(self) -> geopandas.GeoDataFrame:
+        """Read the changes as a GeoDataFrame in the grid's CRS; fields as in ``changes.gpkg``."""
+        import pyogrio
+
+        return pyogrio.read_dataframe(self.path / "changes.gpkg", layer="changes")
+
+    def open(self, layer: str = "score") -> xarray.DataArray:
+        """Open ``score`` or ``mask`` lazily as xarray over dask, dimensions ``(y, x)``.
+
+        Score is float32 in [0, 1] with NaN where invalid; mask is uint8 0, 1 and 255 (no data).
+
+        Raises
+        ------
+        InputError
+            Another layer.
+        """
+        import rioxarray
+
+        if layer not in LAYERS:
+            msg = f"no layer '{layer}'; known: {', '.join(LAYERS)}"
+            raise InputError(msg)
+        array = rioxarray.open_rasterio(
+            self.path / f"{layer}.tif", chunks={"x": 2048, "y": 2048}, lock=False
+        )
+        array = array.squeeze("band", drop=True).rename(layer)
+        if layer == "mask":
+            return array
+        crs = array.rio.crs
+        scaled = array.where(array != SCORE_NODATA).astype("float32") * np.float32(SCORE_SCALE)
+        scaled.attrs = {"long_name": "change score"}
+        return scaled.rio.write_crs(crs) if crs is not None else scaled
+
+    def picture(self, layer: str, max_px: int = PICTURE_PX) -> NDArray[np.uint8]:
+        """Return ``before``, ``after``, ``score`` or ``mask`` as uint8 RGBA (H, W, 4), shrunk."""
+        if layer in LAYERS:
+            with rasterio.open(self.path / f"{layer}.tif") as dataset:
+                factor = max(1.0, max(dataset.shape) / max_px)
+                shape = tuple(max(1, round(n / factor)) for n in dataset.shape)
+                pixels = dataset.read(1, out_shape=shape)
+            if layer == "mask":
+                return viz.render_mask(pixels)
+            score = np.where(pixels == SCORE_NODATA, np.nan, pixels * np.float32(SCORE_SCALE))
+            return viz.render_score(score.astype(np.float32))
+        return viz.read_picture(self.path / "quicklook" / f"{layer}.png", max_px)
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """``before 2018-07-03`` and the like."""
+        first, second = (self.run["inputs"][when].get("date") or "" for when in ("before", "after"))
+        return f"before {first}".strip(), f"after {second}".strip()
+
+    def plot(self, **kwargs: Any) -> Any:
+        """Draw before, after, score and mask side by side; returns the matplotlib figure.
+
+        Both dates share one stretch. Axes are in units of the CRS, or pixels without one.
+        """
+        panels = [
+            (self.labels[0], self.picture("before")),
+            (self.labels[1], self.picture("after")),
+            ("change score", self.picture("score")),
+            (f"{self.count} changes", self._overlay()),
+        ]
+        height, width = (int(n) for n in self.geobox.shape)
+        left, top = self.geobox.affine @ (0, 0)
+        right, bottom = self.geobox.affine @ (width, height)
+        unit = "pixels" if self.geobox.crs is None else self.geobox.crs.units[0]
+        axes = (f"x ({unit})", f"y ({unit})")
+        return viz.plot_panels(panels, (left, right, bottom, top), axes, **kwargs)
+
+    def _overlay(self) -> NDArray[np.uint8]:
+        return viz.blend(self.picture("after"), self.picture("mask"), 0.75)
+
+    def swipe(self, width_px: int = 640) -> Swipe:
+        """Return a before/after swipe without scripts: drag the corner of the upper picture."""
+        size = max(PICTURE_PX, width_px)
+        before, after = (
+            viz.encode_webp(self.picture(when, size), size) for when in ("before", "after")
+        )
+        return Swipe(viz.swipe_html(before, after, self.labels, width_px))
+
+    def __repr__(self) -> str:
+        height, width = (int(n) for n in self.geobox.shape)
+        place = "no CRS" if self.geobox.crs is None else str(self.geobox.crs)
+        area = "" if self.area_m2 is None else f" | {self.area_m2 / 1e4:.2f} ha"
+        found = "nothing changed" if self.threshold is None else f"threshold {self.threshold:.3f}"
+        return f"<ChangeMap {height} x {width} px {place} | {self.count} changes{area} | {found}>"
+
+    def _repr_html_(self) -> str:
+        names = ("before", "after", "score", "mask")
+        images = {n: viz.encode_webp(self.picture(n, 384), 384) for n in names}
+        swipe = viz.swipe_html(images["before"], images["after"], self.labels, 300)
+        figures = "".join(
+            f'<figure style="margin:0"><img src="{viz.data_uri(images[n])}" alt="{n}" '
+            f'style="width:220px;background:#ddd"><figcaption>{n}</figcaption></figure>'
+            for n in ("score", "mask")
+        )
+        rows = self._summary_rows()
+        facts = "".join(
+            f'<tr><th style="text-align:left">{html.escape(k)}</th>'
+            f'<td style="text-align:left">{html.escape(v)}</td></tr>'
+            for k, v in rows
+        )
+        return (
+            '<div style="display:flex;gap:12px;flex-wrap:wrap;align-items:flex-start">'
+            f"{swipe}{figures}<table>{facts}</table></div>"
+        )
+
+    def _summary_rows(self) -> list[tuple[str, str]]:
+        run = self.run
+        height, width = (int(n) for n in self.geobox.shape)
+        area = "unknown (no CRS)" if self.area_m2 is None else f"{self.area_m2 / 1e4:.2f} ha"
+        return [
+            ("grid", f"{height} x {width} px, {self.geobox.crs or 'no CRS'}"),
+            ("method", f"{run['method']['name']}: {run['method']['reason']}"),
+            ("threshold", run["threshold"]["reason"]),
+            ("changes", f"{self.count} polygons, {area}"),
+            ("folder", str(self.path)),
+        ]
+
+
+def open_map(path: str | os.PathLike[str]) -> ChangeMap:
+    """Open the output directory of a finished run.
+
+    Raises
+    ------
+    InputNotFoundError, InputError
+        No run is there, or its ``run.json`` is damaged.
+
+    Examples
+    --------
+    >>> open_map("nowhere")
+    Traceback (most recent call last):
+    ...
+    geochange.errors.InputNotFoundError: nowhere is not the output directory of a run: ...
+    """
+    result = ChangeMap(Path(path))
+    result.run  # noqa: B018 - read it now, so that a wrong folder is an error here
+    return result

@@ -1,0 +1,254 @@
+"""The job on one page: two dates in, one output directory out."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from geochange.alignment.grid import gsd_m
+from geochange.alignment.pair import Pair, open_pair
+from geochange.detectors.auto import Choice, choose_method
+from geochange.detectors.registry import get_detector
+from geochange.engine.runner import ThreadRunner
+from geochange.engine.scoring import choose_tile_size, fit_detector, score_tiles
+from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_nothing
+from geochange.errors import InputError
+from geochange.exports.products import (
+    PRODUCTS,
+    Findings,
+    write_changes,
+    write_qgis_project,
+    write_rasters,
+    write_run_report,
+)
+from geochange.exports.provenance import describe_run, fingerprint_run
+from geochange.exports.quicklook import Quicklook
+from geochange.io.outputs import new_folder, write_json
+from geochange.io.scene import Scene, Source, describe_date
+from geochange.io.score import MASK_NODATA, SCORE_NODATA
+from geochange.io.tilestore import TileStore
+from geochange.maps.areas import parse_area_px
+from geochange.maps.changemap import ChangeMap
+from geochange.maps.clean import Cleaning, clean
+from geochange.maps.features import change_features
+from geochange.maps.preview import Preview
+from geochange.maps.threshold import choose_threshold
+from geochange.viz import choose_display_bands
+
+NOT_SETTINGS = ("before", "after", "output", "workers", "overwrite", "on_progress", "products")
+"""Parameters of ``detect`` that do not change what it finds."""
+
+
+def detect(
+    before: Source,
+    after: Source,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    method: str = "auto",
+    options: Mapping[str, object] | None = None,
+    threshold: str | float | None = None,
+    min_area: str | int = "4px",
+    max_hole: str | int = "4px",
+    connectivity: int = 8,
+    opening: int = 0,
+    closing: int = 0,
+    smooth: bool = False,
+    grid: str | os.PathLike[str] = "before",
+    bands: Sequence[str | int] | None = None,
+    aoi: str | os.PathLike[str] | Sequence[float] | None = None,
+    mask_before: str | os.PathLike[str] | None = None,
+    mask_after: str | os.PathLike[str] | None = None,
+    mask_codes: Sequence[int] | None = None,
+    resampling: str = "cubic",
+    tile_size: int | None = None,
+    workers: int = 0,
+    products: Sequence[str] = PRODUCTS,
+    overwrite: bool = False,
+    on_progress: Progress = report_nothing,
+) -> ChangeMap:
+    """Find what changed between two dates.
+
+    Parameters
+    ----------
+    before, after : path, folder or list of paths
+        The two dates; see :func:`geochange.open_pair`.
+    output : path, optional
+        Directory to create; appears complete or not at all. Default: a temporary one.
+    method : str
+        A name of :func:`geochange.list_methods`, or ``auto``, which picks one and says why.
+    options : mapping, optional
+        Options of the method.
+    threshold : str or float, optional
+        Rule or score from which a pixel is change; see :func:`geochange.threshold`. Default: what
+        suits the method. ``auto`` may find that nothing changed.
+    min_area, max_hole : str or int
+        Smallest change that is kept and largest hole that is filled: ``"50m2"``, ``"0.5ha"``,
+        ``"20px"`` or a number of pixels.
+    connectivity : {4, 8}
+        Neighbours that make pixels one change.
+    opening, closing : int
+        Radius in pixels of a morphological opening and closing of the mask.
+    smooth : bool
+        Round the polygons' borders; keeps each area within 1 %.
+    grid, bands, aoi, mask_before, mask_after, mask_codes, resampling
+        See :func:`geochange.open_pair`.
+    tile_size : int, optional
+        Edge of a tile in pixels; the result does not depend on it. Default: chosen.
+    workers : int
+        Threads; 0 takes one per processor.
+    products : sequence of str
+        What to write of ``score mask changes qgis report``; ``qgis`` and ``report`` need
+        ``changes``.
+    overwrite : bool
+        Replace an existing result.
+    on_progress : callable
+        Called with stage, tiles done, tiles in all.
+
+    Returns
+    -------
+    ChangeMap
+        Lazy view of the output directory.
+
+    Raises
+    ------
+    InputError, UsageError, OutputExistsError, OutputError, ResourceError
+        One line: what came, what was expected, what to do. Nothing half-written stays.
+
+    Examples
+    --------
+    >>> result = detect("before.tif", "after.tif", "out")  # doctest: +SKIP
+    >>> result.polygons()[["class", "area_m2", "score_mean"]]  # doctest: +SKIP
+    """
+    settings = {name: value for name, value in locals().items() if name not in NOT_SETTINGS}
+    pair = open_pair(
+        before,
+        after,
+        grid=grid,
+        bands=bands,
+        aoi=aoi,
+        mask_before=mask_before,
+        mask_after=mask_after,
+        mask_codes=mask_codes,
+        resampling=resampling,
+    )
+    cleaning = Cleaning(
+        opening_px=opening,
+        closing_px=closing,
+        max_hole_px=parse_area_px(max_hole, gsd_m(pair.geobox)),
+        min_area_px=parse_area_px(min_area, gsd_m(pair.geobox)),
+        connectivity=connectivity,
+    )
+    choice = _choose(method, options, pair)
+    detector = get_detector(choice.name, **choice.options)
+    target = Path(output) if output else Path(tempfile.mkdtemp(prefix="geochange-")) / "run"
+    with new_folder(target, overwrite=overwrite) as folder, ThreadRunner(workers) as runner:
+        stages = Stages(runner, on_progress)
+        size = tile_size or choose_tile_size(pair.shape, len(pair.before.bands))
+        score = TileStore(folder / "tiles" / "score", pair.geobox, size, "uint16", SCORE_NODATA)
+        mask = TileStore(folder / "tiles" / "mask", pair.geobox, size, "uint8", MASK_NODATA)
+        preview = Preview(pair.shape, _display_bands(pair))
+        with stages.stage("fit"):
+            fit_detector(detector, pair.read, pair.shape, stages)
+        with stages.stage("score"):
+            histogram = score_tiles(detector, pair.read, score, preview, stages)
+            _require_valid(int(histogram.sum()), pair)
+        found = choose_threshold(
+            histogram,
+            str(threshold if threshold is not None else detector.threshold),
+            score_at_p=getattr(detector, "score_at_p", None),
+        )
+        with stages.stage("clean"):
+            clean(score, mask, found, cleaning, run=stages.run)
+        chosen = {"name": choice.name, "reason": choice.reason, "options": dict(choice.options)}
+        run = describe_run((before, after), pair, chosen, found, settings)
+        quicklook = Quicklook.of(preview)
+        findings = Findings(pair, score, mask, histogram, found, quicklook, run)
+        with stages.stage("rasters"):
+            write_rasters(findings, folder, products)
+        if "changes" in products:
+            with stages.stage("polygons"):
+                features = change_features(
+                    mask, score, pair, connectivity=connectivity, smoothed=smooth, run=stages.run
+                )
+                write_changes(findings, features, folder)
+        quicklook.save(folder / "quicklook")
+        with stages.stage("report"):
+            if "qgis" in products:
+                write_qgis_project(findings, folder)
+            if "report" in products:
+                write_run_report(findings, folder)
+        shutil.rmtree(folder / "tiles")
+        run |= {"seconds": stages.seconds, "peak_memory_bytes": peak_memory_bytes()}
+        write_json(folder / "run.json", run)
+    return ChangeMap(target)
+
+
+def _choose(method: str, options: Mapping[str, object] | None, pair: Pair) -> Choice:
+    if method != "auto":
+        return Choice(method, dict(options or {}), "chosen by the user")
+    choice = choose_method(pair.traits)
+    return Choice(choice.name, {**choice.options, **(options or {})}, choice.reason)
+
+
+def _display_bands(pair: Pair) -> tuple[int, ...]:
+    """Return bands to show that both dates have."""
+    count = min(len(pair.before.bands), len(pair.after.bands))
+    return choose_display_bands(pair.traits.roles[:count])
+
+
+def _require_valid(valid: int, pair: Pair) -> None:
+    if not valid:
+        height, width = pair.shape
+        msg = (
+            f"no pixel of the {height} x {width} px grid is valid at both dates; check nodata "
+            "values, masks and the area of interest"
+        )
+        raise InputError(msg)
+
+
+def key_of(before: Source, after: Source, settings: Mapping[str, object]) -> str:
+    """Return the fingerprint of the run that ``detect`` would make with ``settings``.
+
+    Raises
+    ------
+    InputError
+        An input cannot be described.
+    """
+    parameters = inspect.signature(detect).parameters.values()
+    everything = {p.name: p.default for p in parameters} | dict(settings)
+    kept = {name: value for name, value in everything.items() if name not in NOT_SETTINGS}
+    return fingerprint_run(before, after, kept)
+
+
+def describe(
+    before: Source, after: Source | None = None, **pair_settings: object
+) -> dict[str, list[str]]:
+    """Say what a date holds or how a pair would be brought together; reads metadata only."""
+    scenes = [describe_date(date) for date in (before, after) if date is not None]
+    facts = {
+        when: _scene_lines(scene) for when, scene in zip(("before", "after"), scenes, strict=False)
+    }
+    if after is not None:
+        pair = open_pair(before, after, **pair_settings)  # type: ignore[arg-type]
+        choice = choose_method(pair.traits)
+        facts["pair"] = list(pair.notes)
+        facts["method"] = [f"{choice.name}: {choice.reason}"]
+    return facts
+
+
+def _scene_lines(scene: Scene) -> list[str]:
+    lines = [f"date {scene.date or 'unknown'}, bands {', '.join(scene.bands)}", *scene.notes]
+    for file in scene.files:
+        height, width = (int(n) for n in file.geobox.shape)
+        size = gsd_m(file.geobox)
+        place = f"{file.geobox.crs or 'no CRS'}" + (f", {size:.4g} m" if size else "")
+        nodata = "none" if file.nodata[0] is None else f"{file.nodata[0]:g}"
+        lines.append(
+            f"{file.path}: {height} x {width} px, {len(file.bands)} x {file.dtype}, {place}, "
+            f"nodata {nodata}"
+        )
+    return lines

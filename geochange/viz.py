@@ -1,0 +1,274 @@
+"""Pictures: the only place that knows matplotlib and image files."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import math
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from geochange.blocks import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+RGBArray = NDArray[np.uint8]
+SCORE_RAMP = ("#fff5f0", "#fb6a4a", "#67000d")
+CHANGE_COLOUR = (228, 26, 28)
+ERROR_COLOURS = {"TP": "#009E73", "FP": "#D55E00", "FN": "#0072B2", "TN": "#f0f0f0"}
+"""Okabe-Ito colours: they differ also for colour-blind readers."""
+STRETCH_PERCENTILES = (2.0, 98.0)
+
+
+def choose_display_bands(roles: Sequence[str | None]) -> tuple[int, ...]:
+    """Return the positions of the bands to show as red, green, blue (or one band as grey).
+
+    Examples
+    --------
+    >>> choose_display_bands(["blue", "green", "red", "nir"])
+    (2, 1, 0)
+    >>> choose_display_bands(["swir1", "nir", "red", "green"])
+    (0, 1, 2)
+    >>> choose_display_bands([None])
+    (0,)
+    """
+    order = list(roles)
+    for wanted in (("red", "green", "blue"), ("nir", "red", "green"), ("swir1", "nir", "red")):
+        if all(role in order for role in wanted) and len(order) >= 3:
+            if wanted[0] == "nir" and order[:3] == ["swir1", "nir", "red"]:
+                return (0, 1, 2)
+            return tuple(order.index(role) for role in wanted)
+    return (0, 1, 2) if len(order) >= 3 else (0,)
+
+
+def stretch_limits(
+    images: Sequence[FloatArray], valids: Sequence[BoolArray]
+) -> list[tuple[float, float]]:
+    """Return one ``(low, high)`` per band that serves all images: 2nd and 98th percentile.
+
+    Both dates share them, since a stretch per date would show change where there is none.
+
+    Parameters
+    ----------
+    images : sequence of float32 (C, H, W)
+    valids : sequence of bool (H, W)
+    """
+    limits = []
+    for band in range(len(images[0])):
+        values = [i[band][v] for i, v in zip(images, valids, strict=True)]
+        pixels = np.concatenate(values)
+        low, high = np.percentile(pixels, STRETCH_PERCENTILES) if pixels.size else (0.0, 1.0)
+        limits.append((float(low), float(high if high > low else low + 1.0)))
+    return limits
+
+
+def render_rgb(
+    image: FloatArray, valid: BoolArray, limits: Sequence[tuple[float, float]]
+) -> NDArray[np.uint8]:
+    """Stretch an image to uint8 (H, W, 4); invalid pixels are transparent."""
+    bands = (
+        [image[i if len(image) > 1 else 0] for i in range(3)] if len(image) != 2 else [image[0]] * 3
+    )
+    scaled = []
+    for position, band in enumerate(bands):
+        low, high = limits[min(position, len(limits) - 1)]
+        scaled.append(np.clip((band - low) / (high - low), 0.0, 1.0))
+    colour = np.stack(scaled, axis=-1) ** 0.9 * 255
+    alpha = np.where(valid, 255, 0)
+    return np.dstack([np.rint(colour), alpha]).astype(np.uint8)
+
+
+def render_score(score: FloatArray) -> NDArray[np.uint8]:
+    """Colour a score (NaN where invalid) with the sequential ramp, uint8 (H, W, 4)."""
+    stops = np.array([_rgb(colour) for colour in SCORE_RAMP], float)
+    known = np.nan_to_num(score)
+    places = np.linspace(0, 1, len(stops))
+    colour = np.stack([np.interp(known, places, stops[:, c]) for c in range(3)], axis=-1)
+    alpha = np.where(np.isnan(score), 0, 255)
+    return np.dstack([colour, alpha]).astype(np.uint8)
+
+
+def render_mask(mask: NDArray[np.uint8], opacity: int = 255) -> NDArray[np.uint8]:
+    """Colour a mask: change red, no change transparent, no data grey; uint8 (H, W, 4)."""
+    picture = np.zeros((*mask.shape, 4), np.uint8)
+    picture[mask == 1] = (*CHANGE_COLOUR, opacity)
+    picture[mask == 255] = (128, 128, 128, opacity // 2)
+    return picture
+
+
+def render_errors(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colour a confusion map (0 TN, 1 FP, 2 FN, 3 TP, 255 ignored), uint8 (H, W, 4)."""
+    picture = np.full((*codes.shape, 4), 255, np.uint8)
+    for code, name in enumerate(("TN", "FP", "FN", "TP")):
+        picture[codes == code, :3] = _rgb(ERROR_COLOURS[name])
+    picture[codes == 255] = (160, 160, 160, 255)
+    return picture
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def outline(mask: NDArray[np.uint8]) -> BoolArray:
+    """Return the pixels of change that border on something else, bool (H, W)."""
+    change = np.pad(mask == 1, 1)
+    inner = change[:-2, 1:-1] & change[2:, 1:-1] & change[1:-1, :-2] & change[1:-1, 2:]
+    return change[1:-1, 1:-1] & ~inner
+
+
+def encode_png(picture: NDArray[np.uint8]) -> bytes:
+    """Encode uint8 (H, W, 3 or 4) as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", optimize=False, compress_level=6)
+    return buffer.getvalue()
+
+
+def encode_webp(picture: NDArray[np.uint8], max_px: int = 512, quality: int = 82) -> bytes:
+    """Encode uint8 (H, W, 3 or 4) as WebP, shrunk to at most ``max_px`` on its longer side."""
+    image = Image.fromarray(picture)
+    image.thumbnail((max_px, max_px), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=quality, method=4)
+    return buffer.getvalue()
+
+
+def read_picture(path: str | os.PathLike[str], max_px: int) -> NDArray[np.uint8]:
+    """Read an image file as uint8 RGBA (H, W, 4), at most ``max_px`` on its longer side."""
+    with Image.open(path) as image:
+        picture = image.convert("RGBA")
+    picture.thumbnail((max_px, max_px), Image.Resampling.BOX)
+    return np.asarray(picture)
+
+
+def enlarge(picture: NDArray[np.uint8], min_px: int) -> NDArray[np.uint8]:
+    """Repeat pixels so that the longer side has at least ``min_px``: a few pixels stay visible."""
+    factor = max(1, -(-min_px // max(picture.shape[:2])))
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def blend(lower: NDArray[np.uint8], upper: NDArray[np.uint8], opacity: float) -> NDArray[np.uint8]:
+    """Lay one RGBA picture over another of about the same size; returns the lower one's size."""
+    base = Image.fromarray(lower)
+    over = Image.fromarray(upper).resize(base.size, Image.Resampling.NEAREST)
+    over.putalpha(over.getchannel("A").point(lambda a: int(a * opacity)))
+    base.alpha_composite(over)
+    return np.asarray(base)
+
+
+def data_uri(image: bytes) -> str:
+    """Return image bytes (PNG or WebP) as a ``data:`` URI."""
+    kind = "png" if image.startswith(b"\x89PNG") else "webp"
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+
+
+def swipe_html(before: bytes, after: bytes, labels: tuple[str, str], width_px: int) -> str:
+    """Return a script-free before/after swipe: the upper picture's box is resized by dragging.
+
+    It works where scripts and iframes are stripped, such as an untrusted notebook.
+    """
+    first, second = (html.escape(label) for label in labels)
+    box = f"width:{width_px}px;max-width:none;display:block"
+    tag = "position:absolute;top:6px;background:#000a;color:#fff;padding:1px 6px;font-size:11px"
+    return (
+        f'<div style="position:relative;width:{width_px}px;line-height:0">'
+        f'<img src="{data_uri(after)}" alt="{second}" style="{box}">'
+        f'<div style="{tag};right:6px;line-height:1.4">{second}</div>'
+        '<div style="position:absolute;top:0;left:0;height:100%;width:50%;min-width:14px;'
+        "max-width:100%;overflow:hidden;resize:horizontal;border-right:2px solid #fff;"
+        'box-sizing:border-box">'
+        f'<img src="{data_uri(before)}" alt="{first}" style="{box}">'
+        f'<div style="{tag};left:6px;line-height:1.4">{first}</div></div></div>'
+    )
+
+
+def plot_panels(
+    panels: Sequence[tuple[str, NDArray[np.uint8]]],
+    extent: tuple[float, float, float, float],
+    axis_labels: tuple[str, str],
+    *,
+    figsize: tuple[float, float] | None = None,
+) -> Any:
+    """Draw pictures side by side on one extent and return the matplotlib figure.
+
+    Parameters
+    ----------
+    panels : sequence of (title, uint8 (H, W, 4))
+    extent : left, right, bottom, top in axis units
+    axis_labels : x, y
+    """
+    from matplotlib.figure import Figure
+
+    across = min(len(panels), 4)
+    down = math.ceil(len(panels) / across)
+    aspect = panels[0][1].shape[0] / panels[0][1].shape[1]
+    size = figsize or (3.6 * across, max(2.2, 3.4 * aspect) * down + 0.7)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    for axis, (title, picture) in zip(axes.flat, panels, strict=False):
+        axis.imshow(picture, extent=extent, interpolation="nearest", aspect="auto")
+        axis.set_title(title, fontsize=10)
+        axis.tick_params(labelsize=7)
+        axis.ticklabel_format(useOffset=False, style="plain")
+        axis.set_facecolor("#d9d9d9")
+        axis.set_box_aspect(aspect)
+    for axis in axes.flat[len(panels) :]:
+        axis.set_visible(False)
+    for axis in axes[-1]:
+        axis.set_xlabel(axis_labels[0], fontsize=8)
+        axis.tick_params(axis="x", rotation=30)
+    axes[0][0].set_ylabel(axis_labels[1], fontsize=8)
+    return figure
+
+
+def plot_score_histogram(
+    counts: NDArray[np.int64], threshold: float | None, axis: Axes | None = None
+) -> Axes:
+    """Draw the histogram of scores (log counts) with a line at the threshold; returns the axes.
+
+    Parameters
+    ----------
+    counts : int64 (levels,)
+        Exact counts over [0, 1].
+    """
+    if axis is None:
+        from matplotlib.figure import Figure
+
+        axis = Figure(figsize=(6, 2.6), layout="constrained").subplots()
+    bins = 128
+    edges = np.linspace(0, len(counts), bins + 1).astype(int)
+    heights = np.add.reduceat(counts, edges[:-1])
+    axis.stairs(heights, edges / len(counts), fill=True, color="#6b7f95")
+    axis.set_yscale("symlog", linthresh=1)
+    axis.set_ylim(0)
+    axis.set_xlim(0, 1)
+    axis.set_xlabel("change score")
+    axis.set_ylabel("pixels")
+    if threshold is not None:
+        axis.axvline(threshold, color="#e41a1c")
+        axis.text(
+            threshold,
+            0.97,
+            f" {threshold:.3f}",
+            transform=axis.get_xaxis_transform(),
+            va="top",
+            color="#e41a1c",
+            fontsize=9,
+        )
+    return axis
+
+
+def figure_png(figure: Any, dpi: int = 110) -> bytes:
+    """Render a matplotlib figure as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import pickle
+
+import geopandas
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from geochange.alignment.grid import gsd_m
+from geochange.alignment.pair import open_pair
+from geochange.errors import BandError, GridError, InputError, InputNotFoundError, UsageError
+from geochange.tiles import TilePlan, Window
+
+HERE = Affine(10, 0, 500000, 0, -10, 5000000)
+
+
+def _image(bands=3, height=50, width=70, seed=0, dtype=np.uint16):
+    return np.random.default_rng(seed).integers(1, 3000, (bands, height, width)).astype(dtype)
+
+
+def _whole(pair):
+    return pair.read_window(Window(0, 0, *pair.shape))
+
+
+def test_equal_grids_are_read_as_they_are(write_raster):
+    first, second = _image(), _image(seed=1)
+    pair = open_pair(write_raster("b.tif", first), write_raster("a.tif", second))
+    block = _whole(pair)
+    np.testing.assert_array_equal(block.before, first)
+    np.testing.assert_array_equal(block.after, second)
+    assert block.valid.all()
+    assert pair.geobox == GeoBox((50, 70), HERE, "EPSG:32632")
+    assert pickle.loads(pickle.dumps(pair)).shape == (50, 70)
+    assert any("no names" in note for note in pair.notes)
+
+
+def test_the_grid_is_cut_to_what_both_dates_cover(write_raster):
+    there = HERE @ Affine.translation(20, -10)
+    pair = open_pair(
+        write_raster("b.tif", _image()), write_raster("a.tif", _image(), transform=there)
+    )
+    assert pair.shape == (40, 50)
+    assert pair.geobox.affine == HERE @ Affine.translation(20, 0)
+    block = _whole(pair)
+    assert block.valid.all()
+    np.testing.assert_array_equal(block.before, _image()[:, :40, 20:])
+    np.testing.assert_array_equal(block.after, _image()[:, 10:, :50])
+    assert any("cut from 50 x 70" in note for note in pair.notes)
+
+
+@pytest.mark.parametrize(("grid", "size"), [("before", 10), ("after", 4), ("finest", 4)])
+def test_the_reference_grid_can_be_chosen(write_raster, grid, size):
+    fine = HERE @ Affine.scale(0.4)
+    before = write_raster("b.tif", _image())
+    after = write_raster("a.tif", _image(), transform=fine)
+    assert open_pair(before, after, grid=grid).geobox.affine.a == pytest.approx(size)
+    target = write_raster("g.tif", _image(1, 5, 5), transform=HERE @ Affine.scale(2.5))
+    assert open_pair(before, after, grid=target).geobox.affine.a == 25
+    with pytest.raises(UsageError, match="did you mean 'finest'"):
+        open_pair(before, after, grid="finnest")
+
+
+def test_bands_are_matched_by_name_then_role_then_order(write_raster):
+    first = write_raster("b.tif", _image(), names=("Blue", "Green", "NIR"))
+    second = write_raster("a.tif", _image(seed=1), names=("NIR", "Green", "Blue"))
+    pair = open_pair(first, second)
+    np.testing.assert_array_equal(_whole(pair).after, _image(seed=1)[::-1])
+    assert pair.traits.roles == ("blue", "green", "nir")
+
+    sentinel = write_raster("s.tif", _image(seed=2), names=("B03", "B08", "B02"))
+    pair = open_pair(first, sentinel)
+    np.testing.assert_array_equal(_whole(pair).after, _image(seed=2)[[2, 0, 1]])
+    assert any("matched by role" in note for note in pair.notes)
+
+    other = write_raster("o.tif", _image(seed=3), names=("x", "y", "z"))
+    pair = open_pair(first, other)
+    assert any("which is a guess" in note for note in pair.notes)
+
+    pair = open_pair(first, second, bands=["nir", "1"])
+    assert pair.before.bands == ("NIR", "Blue")
+    with pytest.raises(BandError, match="no band 'nirr'"):
+        open_pair(first, second, bands=["nirr"])
+
+
+def test_different_band_counts_keep_all_bands_and_say_so(write_raster):
+    pair = open_pair(write_raster("b.tif", _image(2)), write_raster("a.tif", _image(3)))
+    assert (len(pair.before.bands), len(pair.after.bands)) == (2, 3)
+    assert any("only methods for different sensors" in note for note in pair.notes)
+
+
+def test_a_date_may_be_a_folder_of_bands_at_several_resolutions(write_raster):
+    sizes = {"B02": 10, "B11": 20, "B01": 60}
+    for when, shift in (("before", 0), ("after", 5)):
+        for seed, (name, size) in enumerate(sizes.items()):
+            image = _image(1, 600 // size, 1200 // size, seed)
+            grid = HERE @ Affine.translation(0, shift) @ Affine.scale(size / 10)
+            write_raster(f"{when}/T32_{name}.tif", image, transform=grid)
+        write_raster(f"{when}/SCL.tif", _image(1, 30, 60, dtype=np.uint8))
+    folder = write_raster("x.tif", _image(1)).parent
+    pair = open_pair(folder / "before", folder / "after")
+    assert pair.shape == (55, 120)
+    assert pair.before.bands == ("B01", "B02", "B11")
+    block = _whole(pair)
+    np.testing.assert_array_equal(block.before[1], _image(1, 60, 120)[0, 5:])
+    np.testing.assert_array_equal(block.after[1], _image(1, 60, 120)[0, :55])
+    assert block.valid.all()
+    assert any("not read as bands: SCL.tif" in note for note in pair.notes)
+    files = [folder / "before" / f"T32_{name}.tif" for name in ("B11", "B02")]
+    assert open_pair(files, folder / "after").before.bands == ("B11", "B02")
+
+
+def test_masks_aoi_and_nodata_make_pixels_invalid(write_raster, tmp_path):
+    image = _image()
+    image[:, :5] = 0
+    before = write_raster("b.tif", image, nodata=0)
+    after = write_raster("a.tif", _image(seed=1))
+    codes = np.full((1, 25, 35), 4, np.uint8)
+    codes[0, 10:15, 10:15] = 9
+    scl = write_raster("SCL.tif", codes, transform=HERE @ Affine.scale(2))
+    pair = open_pair(before, after, mask_after=scl)
+    expected = np.ones((50, 70), bool)
+    expected[:5] = False
+    expected[20:30, 20:30] = False
+    np.testing.assert_array_equal(_whole(pair).valid, expected)
+    valid = _whole(open_pair(before, after, mask_after=scl, mask_codes=[4])).valid
+    np.testing.assert_array_equal(valid[5:], ~expected[5:])
+
+    polygon = shapely.box(500100, 4999700, 500400, 4999900)
+    frame = geopandas.GeoDataFrame(geometry=[polygon], crs="EPSG:32632")
+    frame.to_file(tmp_path / "area.gpkg")
+    frame.to_crs("EPSG:4326").to_file(tmp_path / "area.geojson")
+    masked = _whole(open_pair(before, after, mask_before=tmp_path / "area.gpkg")).valid
+    assert not masked[10:30, 10:40].any()
+    assert masked[5:].sum() == 45 * 70 - 20 * 30
+    cut = open_pair(before, after, aoi=tmp_path / "area.geojson")
+    assert cut.shape[0] in (20, 21, 22)
+    assert _whole(cut).valid.sum() == pytest.approx(600, abs=3)
+    box = ",".join(map(str, frame.to_crs("EPSG:4326").total_bounds))
+    assert open_pair(before, after, aoi=box).shape[1] in (30, 31, 32)
+
+
+def test_a_mask_of_another_size_is_warped_when_georeferenced_else_refused(write_raster):
+    before, after = write_raster("b.tif", _image()), write_raster("a.tif", _image(seed=1))
+    bare = write_raster("m.tif", np.ones((1, 50, 70), np.uint8), crs=None)
+    assert not _whole(open_pair(before, after, mask_before=bare)).valid.any()
+    small = write_raster("s.tif", np.ones((1, 9, 9), np.uint8), crs=None)
+    with pytest.raises(GridError, match="9 x 9 px without georeferencing"):
+        open_pair(before, after, mask_before=small)
+
+
+def test_a_pair_without_crs_keeps_pixel_coordinates(write_raster):
+    before = write_raster("b.tif", _image(), crs=None)
+    after = write_raster("a.tif", _image(seed=1), crs=None)
+    pair = open_pair(before, after, aoi=(10, 5, 30, 25))
+    assert pair.geobox.crs is None
+    assert gsd_m(pair.geobox) is None
+    np.testing.assert_array_equal(_whole(pair).after, _image(seed=1)[:, 5:25, 10:30])
+    moved = write_raster("c.tif", _image(seed=1), crs=None, transform=Affine(1, 0, 0.5, 0, -1, 50))
+    flipped = write_raster("d.tif", _image(), crs=None, transform=Affine(1, 0, 0, 0, -1, 50))
+    assert _whole(open_pair(flipped, moved)).valid.mean() > 0.9
+
+
+def test_what_cannot_be_brought_together_is_one_line(write_raster, tmp_path):
+    before = write_raster("b.tif", _image())
+    bare = write_raster("n.tif", _image(), crs=None)
+    far = write_raster("f.tif", _image(), transform=Affine(10, 0, 900000, 0, -10, 5000000))
+    small = write_raster("s.tif", _image(3, 9, 9), crs=None)
+    cases = [
+        (InputNotFoundError, "no such file", before, tmp_path / "none.tif", {}),
+        (GridError, "has none; assign the missing CRS", before, bare, {}),
+        (GridError, "no overlap", before, far, {}),
+        (GridError, "sizes differ", bare, small, {}),
+        (GridError, "AOI lies outside", before, before, {"aoi": "0,0,1,1"}),
+        (UsageError, "neither a vector file nor W,S,E,N", before, before, {"aoi": "1,2,x"}),
+        (InputError, "empty list", before, [], {}),
+        (InputNotFoundError, "holds no raster", before, tmp_path / "empty", {}),
+    ]
+    (tmp_path / "empty").mkdir()
+    for kind, text, first, second, arguments in cases:
+        with pytest.raises(kind, match=text) as caught:
+            open_pair(first, second, **arguments)
+        assert "\n" not in str(caught.value)
+
+
+def test_tiles_together_are_the_whole_for_a_warped_pair(write_raster):
+    before = write_raster("b.tif", _image(dtype=np.float32))
+    turned = HERE @ Affine.translation(3.3, 4.7) @ Affine.rotation(4) @ Affine.scale(0.8)
+    pair = open_pair(before, write_raster("a.tif", _image(seed=1), transform=turned))
+    whole = _whole(pair)
+    for tile in TilePlan(pair.shape, 16, 3):
+        block = pair.read(tile)
+        place = tile.core.slices_in(Window(0, 0, *pair.shape))
+        np.testing.assert_array_equal(block.valid[tile.core_in_read], whole.valid[place])
+        np.testing.assert_allclose(
+            block.after[:, *tile.core_in_read], whole.after[:, *place], atol=0.5
+        )

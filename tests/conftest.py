@@ -1,0 +1,75 @@
+"""Fixtures for all rooms: small rasters made in code, the samples, and real data when present."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+ROOT = Path(__file__).resolve().parents[1]
+WriteRaster = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """Folder of the committed sample scenes."""
+    return ROOT / "data_samples"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the development data sets; tests that need them skip without it."""
+    folder = Path(os.environ.get("GEOCHANGE_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "README.md").exists():
+        pytest.skip("the development data sets are not here (set GEOCHANGE_DATA)")
+    return folder
+
+
+@pytest.fixture
+def write_raster(tmp_path: Path) -> WriteRaster:
+    """Write an array (C, H, W) as GeoTIFF: ``write_raster("a.tif", pixels, crs=..., ...)``."""
+
+    def write(
+        name: str,
+        pixels: np.ndarray,
+        *,
+        crs: str | None = "EPSG:32632",
+        transform: Affine | None = None,
+        names: tuple[str, ...] = (),
+        tags: dict[str, str] | None = None,
+        scales: tuple[float, ...] = (),
+        offsets: tuple[float, ...] = (),
+        **profile: object,
+    ) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if transform is None:
+            transform = Affine(10, 0, 500000, 0, -10, 5000000) if crs else Affine.identity()
+        with rasterio.open(
+            path,
+            "w",
+            driver="GTiff",
+            height=pixels.shape[1],
+            width=pixels.shape[2],
+            count=len(pixels),
+            dtype=pixels.dtype,
+            crs=crs,
+            transform=transform,
+            **profile,
+        ) as dataset:
+            dataset.write(pixels)
+            if names:
+                dataset.descriptions = names
+            if scales:
+                dataset.scales = scales
+                dataset.offsets = offsets
+            if tags:
+                dataset.update_tags(**tags)
+        return path
+
+    return write

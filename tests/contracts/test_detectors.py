@@ -1,0 +1,30 @@
+import pytest
+
+from geochange.detectors.registry import METHODS
+from geochange.testing import check_detector
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_registered_method_keeps_the_contract(name):
+    check_detector(METHODS[name].build, bands=(1, 4))
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_twenty_bands(name):
+    check_detector(METHODS[name].build, bands=(20,))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("cva", {"gain": True}),
+        ("irmad", {"window": 5}),
+        ("irmad", {"consistent": False, "regularization": 0.01}),
+        ("sfa", {"max_iterations": 1, "window": 3}),
+        ("pca-kmeans", {"block": 9, "components": 5}),
+        ("log-ratio", {"unit": "db", "speckle": 7, "context": 1}),
+        ("log-ratio", {"unit": "intensity"}),
+    ],
+)
+def test_options_keep_the_contract(name, options):
+    check_detector(METHODS[name].build(**options))
