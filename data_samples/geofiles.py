@@ -164,7 +164,13 @@ def write_truth(
     table["geometry"] = table.geometry.map(grid.place)
     path = folder / "truth.gpkg"
     path.unlink(missing_ok=True)
-    table.to_file(path, layer="truth", engine="pyogrio", dataset_options={"VERSION": "1.2"})
+    table.to_file(
+        path,
+        layer="truth",
+        engine="pyogrio",
+        dataset_options={"VERSION": "1.2"},
+        SPATIAL_INDEX="NO",
+    )
     labels = _label(table, grid)
     labels[invalid] = INVALID
     write_raster(folder / "truth.tif", labels[None], grid, ("Truth",), nodata=INVALID)

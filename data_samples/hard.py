@@ -9,6 +9,7 @@ from geofiles import Grid, write_raster, write_truth
 from pyproj import Transformer
 from rasterio.crs import CRS
 from rasterio.transform import Affine
+from scene import Scene
 from sensor import Acquisition, add_noise, illuminate, observe
 from spectra import BLUE, GREEN, NIR, RED
 from texture import FloatArray, Textures, stream
@@ -22,7 +23,7 @@ AFTER_SCALE, AFTER_OFFSET, AFTER_NODATA = 1e-4, -0.1, -32_768
 DATES = ("2021-07-03T09:48:30Z", "2024-01-19T11:52:04Z")
 FINE_M = 1.0 / 3
 DN_PER_REFLECTANCE = (2720.0, 2740.0, 2790.0, 2000.0)
-BEFORE_NOISE_DN, AFTER_NOISE = 3.0, 0.0016
+BEFORE_NOISE_DN, AFTER_NOISE = 2.4, 0.0016
 _SIZE_M = 512.0
 _WINTER = {
     "grass_lush": "grass",
@@ -44,8 +45,8 @@ def make(folder: Path, seed: int) -> None:
     seed : int
         Seed of everything in it.
     """
-    scene = lay_out(seed)
-    summer = Acquisition(141.0, 57.0, haze=0.45, haze_slope=0.1)
+    scene, textures = lay_out(seed), Textures(seed + 2, FINE_M)
+    before = make_before(folder, scene, textures)
     winter = Acquisition(
         203.0,
         18.0,
@@ -55,16 +56,9 @@ def make(folder: Path, seed: int) -> None:
         skylight=1.7,
         brightness=(0.8,),
     )
-    textures = Textures(seed + 2, FINE_M)
-    x, y = GRID.coordinates()
-    canvas = scene.draw(0, textures, FINE_M)
-    light = illuminate(canvas, summer)
-    before = np.stack(
-        [observe(canvas, light, summer, b, x, y, pixel_m=1.0) for b in BEFORE_BANDS.values()]
-    )
-    _write_before(folder, before, seed)
     canvas = scene.draw(1, textures, FINE_M, bare=True, stains=_WINTER)
     light = illuminate(canvas, winter)
+    x, y = GRID.coordinates()
     after = np.stack(
         [observe(canvas, light, winter, b, x, y, pixel_m=1.3) for b in BEFORE_BANDS.values()]
     )
@@ -75,17 +69,44 @@ def make(folder: Path, seed: int) -> None:
             for b in AFTER_BANDS.values()
         ]
     )
-    missing = _outside(far_x, far_y)
-    _write_after(folder, image, missing, transform, seed)
+    _write_after(folder, image, _outside(far_x, far_y), transform, seed)
     sigma = np.hypot(BEFORE_NOISE_DN / 2500, AFTER_NOISE)
     uncovered = _outside(*np.broadcast_arrays(x, y)) | ~_covered(x, y, transform)
     write_truth(folder, scene, GRID, (after - before) / np.float32(sigma), invalid=uncovered)
 
 
+def make_before(folder: Path, scene: Scene, textures: Textures) -> FloatArray:
+    """Write the summer image and return its reflectance without noise.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where to write.
+    scene : Scene
+        The village.
+    textures : Textures
+        Its random fields.
+
+    Returns
+    -------
+    ndarray
+        float32 (bands, rows, columns).
+    """
+    summer = Acquisition(141.0, 57.0, haze=0.45, haze_slope=0.1)
+    canvas = scene.draw(0, textures, FINE_M)
+    light = illuminate(canvas, summer)
+    x, y = GRID.coordinates()
+    before = np.stack(
+        [observe(canvas, light, summer, b, x, y, pixel_m=1.0) for b in BEFORE_BANDS.values()]
+    )
+    _write_before(folder, before, scene.seed)
+    return before
+
+
 def _write_before(folder: Path, before: FloatArray, seed: int) -> None:
     gains = np.array(DN_PER_REFLECTANCE, np.float32)[:, None, None]
     rng = stream(seed, "before noise")
-    noisy = [add_noise(band, rng, read=BEFORE_NOISE_DN, shot=0.018) for band in before * gains]
+    noisy = [add_noise(band, rng, read=BEFORE_NOISE_DN, shot=0.012) for band in before * gains]
     image = np.clip(np.rint(np.stack(noisy)), 1, 2047).astype(np.uint16)
     write_raster(folder / "before.tif", image, GRID, tuple(BEFORE_BANDS), nodata=0, date=DATES[0])
 

@@ -42,7 +42,9 @@ def retail_park(scene: Scene) -> None:
     scene.buildings += [new, wing]
     scene.change(new.footprint, "appeared", "warehouse built")
     scene.change(wing.footprint.difference(big.footprint), "grown", "store extended")
-    scene.cover(rectangle(120, 62, 26, 9, 2), replace(TARMAC, gain=0.93), present=AFTER_ONLY)
+    scene.cover(
+        rectangle(120, 62, 26, 9, 2), replace(_YARD, gain=0.98, mix=0.75), present=AFTER_ONLY
+    )
     scene.change(rectangle(120, 62, 26, 9, 2), "ground", "asphalt resurfaced, faint")
     for u in np.arange(-10, 190, 8.5):
         if rng.random() < 0.75:

@@ -236,7 +236,7 @@ def _behind_clouds(
     dx, dy = look.shadow_offset(1.0)
     reach = 0.12 * radius / max(np.hypot(dx, dy), 1e-6)
     toward = opacity - look.cloud_opacity(x + dx * -reach, y + dy * -reach)
-    white = (0.44 + 0.14 * opacity + 0.34 * toward) * (0.5 if band > 10 else 1.0)
+    white = (0.37 + 0.12 * opacity + 0.40 * toward) * (0.5 if band > 10 else 1.0)
     if BANDS[band] == "B10":
         white = white * 0.02
     return seen * (1 - opacity) + white * opacity

@@ -20,7 +20,7 @@ LAWN = Surface(
     mix_fine=0.08,
     gain_broad=0.05,
     gain_middle=0.06,
-    gain_fine=0.07,
+    gain_fine=0.05,
 )
 MEADOW = Surface(
     "grass",
@@ -28,11 +28,11 @@ MEADOW = Surface(
     0.36,
     mix_broad=0.10,
     mix_middle=0.10,
-    mix_fine=0.11,
+    mix_fine=0.08,
     mix_ridges=0.07,
     gain_broad=0.06,
     gain_middle=0.08,
-    gain_fine=0.10,
+    gain_fine=0.07,
 )
 BARE = Surface(
     "soil",
@@ -40,11 +40,11 @@ BARE = Surface(
     0.45,
     mix_broad=0.2,
     mix_middle=0.22,
-    mix_fine=0.12,
+    mix_fine=0.09,
     mix_ridges=0.12,
     gain_broad=0.05,
     gain_middle=0.07,
-    gain_fine=0.09,
+    gain_fine=0.065,
 )
 TARMAC = Surface(
     "asphalt",
@@ -74,7 +74,7 @@ GRAVEL = Surface(
     mix_middle=0.2,
     mix_fine=0.1,
     gain_middle=0.08,
-    gain_fine=0.09,
+    gain_fine=0.065,
 )
 
 LEAVES = (

@@ -297,6 +297,8 @@ def _traffic(scene: Scene, plan: _Plan) -> None:
 
 
 def _record_cars(scene: Scene) -> None:
+    roofs = unary_union([b.footprint for b in scene.buildings if b.present == AFTER_ONLY])
+    scene.cars = [c for c in scene.cars if not (c.present[1] and c.footprint.intersects(roofs))]
     for car in scene.cars:
         if car.present != BOTH:
             gone = car.present == BEFORE_ONLY

@@ -67,7 +67,7 @@ def farmland(scene: Scene) -> None:
         mix_stripes=0.05,
         gain_broad=0.06,
         gain_stripes=0.03,
-        gain_fine=0.07,
+        gain_fine=0.05,
         spacing_m=2.6,
     )
     ripe = replace(wheat, base="cereal_ripe", blend="stubble", mix=0.4, mix_stripes=0.12)

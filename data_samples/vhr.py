@@ -18,7 +18,7 @@ SIZE_PX, PIXEL_M, OVERSAMPLING = 768, 0.6, 3
 GRID = Grid(CRS.from_epsg(32632), 691_214.4, 5_334_871.2, PIXEL_M, SIZE_PX, SIZE_PX)
 DATES = ("2023-06-18T10:21:07Z", "2025-08-29T10:34:52Z")
 DN_PER_REFLECTANCE = (2720.0, 2740.0, 2790.0, 2000.0)
-READ_NOISE_DN, SHOT_NOISE = 2.2, 0.012
+READ_NOISE_DN, SHOT_NOISE = 1.8, 0.008
 _SIZE_M = SIZE_PX * PIXEL_M
 
 
@@ -57,7 +57,7 @@ def make(folder: Path, seed: int) -> None:
 
 def acquisitions(seed: int) -> tuple[Acquisition, Acquisition]:
     """Return sun, air and clouds of the two dates."""
-    cloud = Cloud(372.0, 404.0, 33.0, 95.0, 0.97, seed + 11)
+    cloud = Cloud(376.0, 402.0, 42.0, 95.0, 0.97, seed + 23)
     before = Acquisition(148.0, 58.0, haze=0.42, haze_slope=0.08, brightness=(1.0,))
     after = Acquisition(
         161.0,

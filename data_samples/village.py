@@ -322,11 +322,11 @@ def _church(scene: Scene) -> None:
 
 def _new_lane(scene: Scene) -> None:
     lane = curve([(402, 294), (410, 250), (440, 212), (466, 176), (471, 150)])
-    for x, y, roof in ((429, 176, 0), (478, 212, 2)):
-        cover = replace(FLAT_ROOFS[roof], gain=0.85)
+    for x, y, roof in ((429, 176, 1), (478, 212, 3)):
+        cover = replace(FLAT_ROOFS[roof], gain=0.95)
         hall = Building(x, y, 42, 22, -54, 7, "flat", cover, scene.key(), present=AFTER_ONLY)
         pad = hall.footprint.buffer(7, join_style="mitre")
-        scene.cover(pad, replace(PAVING, gain=0.75), present=AFTER_ONLY)
+        scene.cover(pad, replace(PAVING, gain=0.55), present=AFTER_ONLY)
         scene.buildings.append(hall)
         scene.change(hall.footprint, "appeared", "hall built")
         scene.change(
@@ -335,12 +335,15 @@ def _new_lane(scene: Scene) -> None:
     scene.cover(lane.buffer(5.5), BARE, present=AFTER_ONLY)
     scene.road(lane, 6.0, replace(TARMAC, mix=0.15), present=AFTER_ONLY)
     scene.change(lane.buffer(3.4, cap_style="flat"), "road", "lane built")
-    pit = blob(528, 236, 17, scene.random("pit"))
+    pit = blob(374, 224, 11, scene.random("pit"))
     scene.cover(pit, replace(BARE, mix=0.7), present=AFTER_ONLY)
     scene.change(pit, "ground", "meadow excavated")
+    drain = curve([(338, 142), (362, 160), (384, 166), (398, 188)]).buffer(1.5)
+    scene.cover(drain, replace(MEADOW, mix=0.62), present=AFTER_ONLY)
+    scene.change(drain, "ground", "drain laid, faint")
     patch = rectangle(60, 308, 22, 5.5, -24)
     scene.cover(patch, replace(TARMAC, mix=0.5), present=AFTER_ONLY)
-    scene.change(patch, "ground", "street resurfaced, faint")
+    scene.change(patch, "ground", "street resurfaced")
 
 
 def _woods(scene: Scene, paved: BaseGeometry, brook: LineString) -> None:

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from geochange.evaluation.assessment import evaluate
     from geochange.exports.aligned import align
     from geochange.exports.conversion import export
+    from geochange.exports.masked import clean, threshold
     from geochange.exports.vectorized import vectorize
     from geochange.io.reader import Reader
     from geochange.maps.changemap import ChangeMap, open_map
     from geochange.maps.clean import Cleaning
-    from geochange.maps.threshold import Threshold, choose_threshold
+    from geochange.maps.threshold import Threshold
     from geochange.pipeline import detect
     from geochange.tiles import Tile, TilePlan, Window
     from geochange.version import VERSION as __version__
@@ -37,7 +38,8 @@ _HOMES = {
     "Pair": "alignment.pair",
     "open_map": "maps.changemap",
     "ChangeMap": "maps.changemap",
-    "choose_threshold": "maps.threshold",
+    "threshold": "exports.masked",
+    "clean": "exports.masked",
     "Threshold": "maps.threshold",
     "Cleaning": "maps.clean",
     "list_methods": "detectors.registry",

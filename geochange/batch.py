@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def read_manifest(path: str | os.PathLike[str]) -> list[Item]:
     return items
 
 
-def _check_columns(manifest: Path, columns: list[str] | tuple[str, ...]) -> None:
+def _check_columns(manifest: Path, columns: Sequence[str]) -> None:
     missing = [name for name in REQUIRED_COLUMNS if name not in columns]
     unknown = [name for name in columns if name not in REQUIRED_COLUMNS + PAIR_COLUMNS]
     if missing or unknown:
@@ -108,10 +108,10 @@ def _place(value: str, folder: Path) -> str:
 def run_batch(
     items: list[Item],
     output: str | os.PathLike[str],
+    settings: Mapping[str, object] | None = None,
     *,
     retry_failed: bool = True,
     on_progress: Callable[[str], Progress] | None = None,
-    **settings: object,
 ) -> Iterator[ItemResult]:
     """Run ``detect`` on every item, each into a folder of its own; yields results as they come.
 
@@ -123,12 +123,12 @@ def run_batch(
     items : list of Item
     output : path
         Folder for ``<id>/``, ``batch.jsonl`` (one line an event) and ``summary.csv``.
+    settings : mapping, optional
+        Parameters of :func:`geochange.detect` for every item.
     retry_failed : bool
         Run items again that failed before.
     on_progress : callable, optional
         Takes an item's id, returns the ``on_progress`` of its run.
-    **settings
-        Passed to :func:`geochange.detect`.
     """
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def run_batch(
             result = ItemResult(item.id, "failed", "failed before; not retried")
         else:
             progress = on_progress(item.id) if on_progress else None
-            result = _run_item(item, folder, progress, settings)
+            result = _run_item(item, folder, progress, settings or {})
         results.append(result)
         _append_log(log, result)
         _write_summary(folder / SUMMARY_NAME, results)

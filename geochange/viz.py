@@ -40,12 +40,12 @@ def choose_display_bands(roles: Sequence[str | None]) -> tuple[int, ...]:
     (0,)
     """
     order = list(roles)
-    for wanted in (("red", "green", "blue"), ("nir", "red", "green"), ("swir1", "nir", "red")):
-        if all(role in order for role in wanted) and len(order) >= 3:
-            if wanted[0] == "nir" and order[:3] == ["swir1", "nir", "red"]:
-                return (0, 1, 2)
+    if len(order) < 3:
+        return (0,)
+    for wanted in (("red", "green", "blue"), ("swir1", "nir", "red"), ("nir", "red", "green")):
+        if set(wanted) <= set(order):
             return tuple(order.index(role) for role in wanted)
-    return (0, 1, 2) if len(order) >= 3 else (0,)
+    return 0, 1, 2
 
 
 def stretch_limits(
@@ -120,7 +120,8 @@ def outline(mask: NDArray[np.uint8]) -> BoolArray:
     """Return the pixels of change that border on something else, bool (H, W)."""
     change = np.pad(mask == 1, 1)
     inner = change[:-2, 1:-1] & change[2:, 1:-1] & change[1:-1, :-2] & change[1:-1, 2:]
-    return change[1:-1, 1:-1] & ~inner
+    edge: BoolArray = change[1:-1, 1:-1] & ~inner
+    return edge
 
 
 def encode_png(picture: NDArray[np.uint8]) -> bytes:

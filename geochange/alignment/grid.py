@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
 from affine import Affine
+from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from pyproj import Geod
 
 from geochange.errors import GridError, UsageError, suggest
-from geochange.io.geotiff import describe_raster, pixel_to_pixel
+from geochange.io.geotiff import describe_raster, pixel_to_pixel, transform_points
 from geochange.io.masks import is_vector, read_polygons
 from geochange.io.scene import Scene
 
@@ -37,7 +39,7 @@ def gsd_m(geobox: GeoBox) -> float | None:
     height, width = geobox.shape
     cols = np.array([width / 2, width / 2 + 1, width / 2])
     rows = np.array([height / 2, height / 2, height / 2 + 1])
-    x, y = geobox.affine @ (cols, rows)
+    x, y = transform_points(geobox.affine, cols, rows)
     lon, lat = geobox.crs.transformer_to_crs("EPSG:4326", always_xy=True)(x, y)
     geod = Geod(ellps="WGS84")
     _, _, across = geod.inv(lon[0], lat[0], lon[1], lat[1])
@@ -119,7 +121,7 @@ def crop_to_overlap(grid: GeoBox, footprints: Sequence[GeoBox]) -> GeoBox:
     return _crop(grid, low, high, "the dates have no overlap; check their CRS and extents")
 
 
-def _outline(geobox: GeoBox, steps: int = 32) -> np.ndarray:
+def _outline(geobox: GeoBox, steps: int = 32) -> NDArray[np.float64]:
     """Pixel coordinates (x=col, y=row) along the border of a grid, float64 (N, 2)."""
     height, width = geobox.shape
     t = np.linspace(0.0, 1.0, steps)
@@ -128,7 +130,7 @@ def _outline(geobox: GeoBox, steps: int = 32) -> np.ndarray:
     return np.concatenate([np.column_stack([x * width, y * height]) for x, y in edges])
 
 
-def _crop(grid: GeoBox, low: np.ndarray, high: np.ndarray, message: str) -> GeoBox:
+def _crop(grid: GeoBox, low: NDArray[Any], high: NDArray[Any], message: str) -> GeoBox:
     col, row = (int(v) for v in low)
     stop_col, stop_row = (int(v) for v in high)
     if stop_col <= col or stop_row <= row:
@@ -137,7 +139,7 @@ def _crop(grid: GeoBox, low: np.ndarray, high: np.ndarray, message: str) -> GeoB
     return GeoBox((stop_row - row, stop_col - col), affine, grid.crs)
 
 
-def parse_aoi(aoi: str | os.PathLike[str] | Sequence[float], grid: GeoBox) -> list[object]:
+def parse_aoi(aoi: str | os.PathLike[str] | Sequence[float], grid: GeoBox) -> list[Any]:
     """Return the polygons of an area of interest in the grid's CRS.
 
     Parameters
@@ -165,12 +167,16 @@ def parse_aoi(aoi: str | os.PathLike[str] | Sequence[float], grid: GeoBox) -> li
     box = shapely.segmentize(shapely.box(*numbers), (numbers[2] - numbers[0]) / 16)
     if grid.crs is None:
         to_world = grid.affine
-        return [shapely.transform(box, lambda xy: np.column_stack(to_world @ (xy[:, 0], xy[:, 1])))]
+        return [_move(box, lambda x, y: transform_points(to_world, x, y))]
     move = CRS("EPSG:4326").transformer_to_crs(grid.crs)
-    return [shapely.transform(box, lambda xy: np.column_stack(move(xy[:, 0], xy[:, 1])))]
+    return [_move(box, move)]
 
 
-def crop_to_polygons(grid: GeoBox, polygons: Sequence[object]) -> GeoBox:
+def _move(geometry: Any, move: Callable[[Any, Any], tuple[Any, Any]]) -> Any:
+    return shapely.transform(geometry, lambda xy: np.column_stack(move(xy[:, 0], xy[:, 1])))
+
+
+def crop_to_polygons(grid: GeoBox, polygons: Sequence[Any]) -> GeoBox:
     """Cut a grid to the bounding box of polygons given in its CRS.
 
     Raises
@@ -179,7 +185,7 @@ def crop_to_polygons(grid: GeoBox, polygons: Sequence[object]) -> GeoBox:
         They lie outside.
     """
     points = shapely.get_coordinates(polygons)
-    col, row = ~grid.affine @ (points[:, 0], points[:, 1])
+    col, row = transform_points(~grid.affine, points[:, 0], points[:, 1])
     height, width = grid.shape
     low = np.maximum([0, 0], np.floor([col.min() + _SNAP_PX, row.min() + _SNAP_PX]))
     high = np.minimum([width, height], np.ceil([col.max() - _SNAP_PX, row.max() - _SNAP_PX]))

@@ -59,7 +59,7 @@ def command(
             click.echo(f"{item.id}: {facts['method'][0]}; {'; '.join(facts['pair'])}")
         return 0
     failed = 0
-    results = run_batch(items, output, retry_failed=retry_failed, **arguments)
+    results = run_batch(items, output, arguments, retry_failed=retry_failed)
     for done, result in enumerate(results, 1):
         failed += result.status == "failed"
         if as_json:

@@ -19,6 +19,8 @@ from geochange.detectors.statistics import (
 MAX_KMEANS_ITERATIONS = 100
 OUTLIER_SIGMA = 10.0
 """Larger differences count as this many noise standard deviations."""
+LEAST_SIGMA = 2.0
+"""Blocks that differ by less than this many noise standard deviations are not split off."""
 STRIP_ROWS = 32
 """Rows projected at a time: their products stay in the processor's cache."""
 
@@ -31,7 +33,8 @@ class PCAKMeans:
     principal components and split by k-means in two clusters; the one with the smaller differences
     is no change. With v the position of a block along the line through the two centres, 0 for a
     block without difference and b halfway between the centres, the score is ``v / (v + b)``: 0.5
-    is the decision of the paper.
+    is the decision of the paper. Beyond the paper, b is at least the position of a block that
+    differs by two sigmas throughout, so that mere noise is not split.
 
     Parameters
     ----------
@@ -103,7 +106,8 @@ class PCAKMeans:
         self.centres_ = split_in_two((vectors - self.mean_) @ self.components_.T, vectors.mean(1))
         self.weights_ = (self.centres_[1] - self.centres_[0]) @ self.components_
         middle = self.centres_.mean(axis=0) @ self.components_ + self.mean_
-        self.boundary_ = max(float(self.weights_ @ middle), 0.0)
+        least = LEAST_SIGMA * float(np.abs(self.weights_).sum())
+        self.boundary_ = max(float(self.weights_ @ middle), least)
         return self
 
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:

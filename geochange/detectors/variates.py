@@ -13,7 +13,7 @@ from scipy.special import chdtrc, chdtri, gammaln
 from geochange.blocks import BoolArray, FloatArray, PairBlock
 from geochange.detectors.base import score_from_sigma
 from geochange.detectors.smoothing import box_mean, require_odd
-from geochange.detectors.statistics import Vector, sample_pixels
+from geochange.detectors.statistics import FLOAT32_NOISE, Vector, sample_pixels
 
 Matrix = NDArray[np.float64]
 
@@ -114,12 +114,14 @@ def whiten(covariance: Matrix, regularization: float) -> Matrix:
 
 
 def weigh_moments(pixels: Matrix, weights: Vector) -> tuple[Vector, Matrix]:
-    """Weighted mean (C,) and covariance (C, C) of ``pixels`` (C, P)."""
+    """Weighted mean (C,) and covariance (C, C) of ``pixels`` (C, P); 0 for constant bands."""
     total = weights.sum()
     mean = pixels @ weights / total
     centred = pixels - mean[:, None]
-    scatter: Matrix = (centred * weights) @ centred.T
-    return mean, scatter / total
+    covariance: Matrix = (centred * weights) @ centred.T / total
+    constant = np.sqrt(np.diag(covariance)) <= FLOAT32_NOISE * np.abs(mean)
+    covariance[constant] = covariance[:, constant] = 0
+    return mean, covariance
 
 
 class ChiSquareDetector:

@@ -10,7 +10,8 @@ from itertools import islice
 from types import TracebackType
 from typing import Self, TypeVar
 
-import dask
+from dask.base import compute
+from dask.delayed import delayed
 
 from geochange.errors import UsageError
 from geochange.tiles import Tile
@@ -76,7 +77,8 @@ class ThreadRunner:
             Tasks per worker that may be submitted, and results that may be held, at a time.
         """
         queue = iter(tiles)
-        delayed = dask.delayed(task, pure=False, traverse=False)
+        lazy = delayed(task, pure=False, traverse=False)
         while window := list(islice(queue, in_flight * self.workers)):
-            tasks = [delayed(tile) for tile in window]
-            yield from dask.compute(*tasks, scheduler="threads", pool=self.pool)
+            yield from compute(
+                *[lazy(tile) for tile in window], scheduler="threads", pool=self.pool
+            )

@@ -84,10 +84,10 @@ def area_text(square_metres: float | None) -> str:
     Examples
     --------
     >>> area_text(812.4), area_text(41_700), area_text(23_400_000), area_text(None)
-    ('812 m²', '4.17 ha', '23.4 km²', '–')
+    ('812 m²', '4.17 ha', '23.4 km²', '-')
     """
     if square_metres is None:
-        return "–"
+        return "-"
     for unit, size in (("km²", 1e6), ("ha", 1e4)):
         if square_metres >= (10 * size if unit == "km²" else size):
             return f"{_digits(square_metres / size)} {unit}"

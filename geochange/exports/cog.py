@@ -87,6 +87,7 @@ def write_cog(
             str(temporary),
             driver="COG",
             compress="ZSTD",
+            level="1",  # higher levels take longer and save nothing on scores
             predictor="NO" if colormap else "YES",
             blocksize=str(BLOCK_SIZE),
             bigtiff="IF_SAFER",

@@ -43,14 +43,13 @@ def polygon_fields(bands: Iterable[str] = ()) -> dict[str, str]:
     return FIELDS | {f"delta_{band}": "float64" for band in bands}
 
 
-def best_changes(
-    batches: Iterable[geopandas.GeoDataFrame], limit: int
-) -> geopandas.GeoDataFrame:
+def best_changes(batches: Iterable[geopandas.GeoDataFrame], limit: int) -> geopandas.GeoDataFrame:
     """Return the ``limit`` features of the highest ``score_mean``, best first; memory is bounded.
 
     Examples
     --------
-    >>> batch = geopandas.GeoDataFrame({"id": [1, 2], "score_mean": [0.5, 0.9]}, geometry=[None] * 2)
+    >>> columns = {"id": [1, 2], "score_mean": [0.5, 0.9]}
+    >>> batch = geopandas.GeoDataFrame(columns, geometry=[None, None])
     >>> list(best_changes([batch], limit=1)["id"])
     [2]
     """

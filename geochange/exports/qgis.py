@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -98,9 +98,7 @@ def list_bookmarks(changes: geopandas.GeoDataFrame, geobox: GeoBox) -> list[Book
         changes["class"], changes["score_mean"], changes.geometry.bounds.to_numpy(), strict=True
     )
     return [
-        Bookmark(
-            f"{rank:03d} {name} {score:.2f}", (w - margin, s - margin, e + margin, n + margin)
-        )
+        Bookmark(f"{rank:03d} {name} {score:.2f}", (w - margin, s - margin, e + margin, n + margin))
         for rank, (name, score, (w, s, e, n)) in enumerate(rows, start=1)
     ]
 

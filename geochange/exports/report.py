@@ -228,13 +228,15 @@ def draw_histogram(counts: NDArray[np.int64], threshold: float | None) -> dict[s
     decades = max(1, math.ceil(math.log10(1 + int(pooled.max()))))
     heights = 100 * np.log10(1.0 + pooled) / decades
     left = 100 * edges[:-1] / len(counts)
+    width = 100 / len(pooled)
+    boundary = math.inf if threshold is None else 100 * threshold
     return {
         "bars": [
             {
                 "x": float(x),
-                "width": 100 / len(pooled),
+                "width": width,
                 "height": round(float(height), 2),
-                "change": threshold is not None and x >= 100 * threshold,
+                "change": bool(x + width / 2 > boundary),
             }
             for x, height in zip(left, heights, strict=True)
         ],
@@ -259,10 +261,10 @@ def share_text(part: float, whole: float) -> str:
     Examples
     --------
     >>> share_text(1, 3), share_text(2, 100_000), share_text(0, 0)
-    ('33.3 %', '0.002 %', '–')
+    ('33.3 %', '0.002 %', '-')
     """
     if not whole:
-        return "–"
+        return "-"
     percent = 100 * part / whole
     return f"{percent:.1f} %" if percent >= 1 or percent == 0 else f"{percent:.2g} %"
 

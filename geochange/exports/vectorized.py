@@ -51,7 +51,8 @@ class MaskFile:
         """Read a window, uint8 (H, W): 1 change, 0 anything else."""
         pixels, valid = self.reader.read(window)
         change = pixels[0] == 1 if self.threshold is None else pixels[0] >= self.threshold
-        return (change & valid).astype(np.uint8)
+        mask: NDArray[np.uint8] = (change & valid).astype(np.uint8)
+        return mask
 
 
 def vectorize(

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
 from affine import Affine
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import RasterioError
@@ -351,7 +353,7 @@ class GridReader:
         valid[inside] = part_valid
         return pixels, valid
 
-    def _validity(self, raw: np.ndarray) -> BoolArray:
+    def _validity(self, raw: NDArray[Any]) -> BoolArray:
         valid = np.ones(raw.shape[1:], bool)
         for band, nodata in zip(raw, self.file.nodata, strict=True):
             if band.dtype.kind == "f":
@@ -360,7 +362,8 @@ class GridReader:
                 valid &= band != band.dtype.type(nodata) if _fits(nodata, band.dtype) else True
         return valid
 
-    def _scale(self, raw: np.ndarray, valid: BoolArray) -> FloatArray:
+    def _scale(self, raw: NDArray[Any], valid: BoolArray) -> FloatArray:
+        pixels: FloatArray
         scales, offsets = self.file.scales, self.file.offsets
         if any(s != 1.0 for s in scales) or any(o != 0.0 for o in offsets):
             scale = np.asarray(scales, np.float64)[:, None, None]
@@ -372,7 +375,7 @@ class GridReader:
         return pixels
 
 
-def _fits(value: float, dtype: np.dtype) -> bool:
+def _fits(value: float, dtype: np.dtype[Any]) -> bool:
     if dtype.kind == "f":
         return True
     limits = np.iinfo(dtype)
@@ -395,10 +398,16 @@ def pixel_ratio(source: GeoBox, target: GeoBox) -> tuple[float, float]:
     return 1.0 / across, 1.0 / down
 
 
-def pixel_to_pixel(source: GeoBox, target: GeoBox, points: np.ndarray) -> np.ndarray:
+def pixel_to_pixel(source: GeoBox, target: GeoBox, points: NDArray[Any]) -> NDArray[np.float64]:
     """Turn (x=col, y=row) pixel coordinates of one grid into those of another, float64 (N, 2)."""
-    x, y = source.affine @ (points[:, 0], points[:, 1])
+    x, y = transform_points(source.affine, points[:, 0], points[:, 1])
     if source.crs is not None and target.crs is not None and source.crs != target.crs:
         x, y = source.crs.transformer_to_crs(target.crs)(x, y)
-    col, row = ~target.affine @ (np.asarray(x), np.asarray(y))
-    return np.column_stack([col, row])
+    return np.column_stack(transform_points(~target.affine, np.asarray(x), np.asarray(y)))
+
+
+def transform_points(
+    affine: Affine, x: NDArray[Any], y: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Apply an affine to arrays of coordinates."""
+    return affine.a * x + affine.b * y + affine.c, affine.d * x + affine.e * y + affine.f

@@ -55,7 +55,8 @@ class RasterMask:
         """Return bool (H, W), True where masked."""
         pixels, valid = self.reader.read(window)
         hit = pixels[0] != 0 if self.codes is None else np.isin(pixels[0], self.codes)
-        return hit & valid
+        masked: BoolArray = hit & valid
+        return masked
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ class VectorMask:
         if not len(hits):
             return np.zeros(window.shape, bool)
         shapes = [(self.polygons[i], 1) for i in hits]
-        return rasterize(shapes, window.shape, transform=affine, dtype="uint8").astype(bool)
+        inside = rasterize(shapes, window.shape, transform=affine, dtype="uint8")
+        return np.asarray(inside, bool)
 
 
 def is_vector(path: object) -> bool:

@@ -125,8 +125,9 @@ class TileStore:
             ET.SubElement(source, "SourceFilename", relativeToVRT="1").text = name
             ET.SubElement(source, "SourceBand").text = "1"
             size = {"xSize": str(core.width), "ySize": str(core.height)}
-            ET.SubElement(source, "SrcRect", xOff="0", yOff="0", **size)
-            ET.SubElement(source, "DstRect", xOff=str(core.col), yOff=str(core.row), **size)
+            ET.SubElement(source, "SrcRect", {"xOff": "0", "yOff": "0", **size})
+            place = {"xOff": str(core.col), "yOff": str(core.row)}
+            ET.SubElement(source, "DstRect", {**place, **size})
         path = self.folder / "mosaic.vrt"
         ET.ElementTree(root).write(path, encoding="utf-8")
         return path

@@ -125,16 +125,17 @@ class ChangeMap:
         if layer not in LAYERS:
             msg = f"no layer '{layer}'; known: {', '.join(LAYERS)}"
             raise InputError(msg)
-        array = rioxarray.open_rasterio(
+        opened: Any = rioxarray.open_rasterio(
             self.path / f"{layer}.tif", chunks={"x": 2048, "y": 2048}, lock=False
         )
-        array = array.squeeze("band", drop=True).rename(layer)
+        array: xarray.DataArray = opened.squeeze("band", drop=True).rename(layer)
         if layer == "mask":
             return array
         crs = array.rio.crs
-        scaled = array.where(array != SCORE_NODATA).astype("float32") * np.float32(SCORE_SCALE)
+        scaled: Any = array.where(array != SCORE_NODATA).astype("float32") * np.float32(SCORE_SCALE)
         scaled.attrs = {"long_name": "change score"}
-        return scaled.rio.write_crs(crs) if crs is not None else scaled
+        placed: xarray.DataArray = scaled if crs is None else scaled.rio.write_crs(crs)
+        return placed
 
     def picture(self, layer: str, max_px: int = PICTURE_PX) -> NDArray[np.uint8]:
         """Return ``before``, ``after``, ``score`` or ``mask`` as uint8 RGBA (H, W, 4), shrunk."""
@@ -169,9 +170,15 @@ class ChangeMap:
         height, width = (int(n) for n in self.geobox.shape)
         left, top = self.geobox.affine @ (0, 0)
         right, bottom = self.geobox.affine @ (width, height)
-        unit = "pixels" if self.geobox.crs is None else self.geobox.crs.units[0]
-        axes = (f"x ({unit})", f"y ({unit})")
-        return viz.plot_panels(panels, (left, right, bottom, top), axes, **kwargs)
+        return viz.plot_panels(panels, (left, right, bottom, top), self._axes(), **kwargs)
+
+    def _axes(self) -> tuple[str, str]:
+        crs = self.geobox.crs
+        if crs is None:
+            return "column (px)", "row (px)"
+        if crs.geographic:
+            return "longitude (°)", "latitude (°)"
+        return f"easting ({crs.units[0]})", f"northing ({crs.units[0]})"
 
     def _overlay(self) -> NDArray[np.uint8]:
         return viz.blend(self.picture("after"), self.picture("mask"), 0.75)

@@ -34,8 +34,8 @@ from geochange.maps.regions import (
 from geochange.maps.sweep import RasterSource, Runner
 from geochange.tiles import Tile
 
-LEVEL_TOLERANCE = 1e-3
-"""A threshold this near to a stored level, in levels, is that level: it went through floats."""
+LEVEL_TOLERANCE = 0.02
+"""A threshold this near to a stored level, in levels, is that level: it went through float32."""
 
 
 class Limits(Protocol):

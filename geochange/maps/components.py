@@ -78,9 +78,12 @@ class Evidence:
 
 def _spectra(block: PairBlock, changed: BoolArray) -> list[NDArray[np.generic]]:
     """Return whether each changed pixel is valid, then each band before and its difference."""
-    valid = block.valid[changed]
-    before = np.where(valid, block.before[:, changed], np.float32(0))
-    after = np.where(valid, block.after[:, changed], np.float32(0))
+    where = np.flatnonzero(changed)
+    valid = block.valid.ravel()[where]
+    before, after = (
+        np.where(valid, date.reshape(len(date), -1)[:, where], np.float32(0))
+        for date in (block.before, block.after)
+    )
     return [valid, *before, *(after - before)]
 
 

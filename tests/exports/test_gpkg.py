@@ -83,12 +83,14 @@ def test_three_styles_and_one_default(tmp_path, grid, fields, changes, hostile):
         ("by score", 0),
         ("by review", 0),
     ]
-    renderers = [ET.fromstring(qml.partition("'SYSTEM'>")[2]).find("renderer-v2") for *_, qml in styles]
+    renderers = [
+        ET.fromstring(qml.partition("'SYSTEM'>")[2]).find("renderer-v2") for *_, qml in styles
+    ]
     kinds = [renderer.get("type") for renderer in renderers]
     assert kinds == ["categorizedSymbol", "graduatedSymbol", "categorizedSymbol"]
     assert [renderer.get("attr") for renderer in renderers] == ["class", "score_mean", "status"]
     values = [category.get("value") for category in renderers[0].iter("category")]
-    assert values == sorted(["appeared", "vanished", hostile]) + [""]
+    assert values == [*sorted(["appeared", "vanished", hostile]), ""]
     assert len(list(renderers[1].iter("range"))) == 5
     contents = rows_of(path, "SELECT table_name, data_type FROM gpkg_contents ORDER BY 1")
     assert contents == [("changes", "features"), ("layer_styles", "attributes")]

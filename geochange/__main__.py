@@ -1,0 +1,7 @@
+"""``python -m geochange``."""
+
+import sys
+
+from geochange.cli import main
+
+sys.exit(main())

@@ -1,0 +1,152 @@
+"""A finished score looked at again: another threshold, another cleaning, without scoring anew."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from geochange.alignment.grid import gsd_m
+from geochange.engine.runner import ThreadRunner
+from geochange.errors import OutputExistsError
+from geochange.exports.cog import write_mask
+from geochange.io.geotiff import GridReader, describe_raster
+from geochange.io.score import MASK_NODATA, SCORE_LEVELS, encode_score
+from geochange.io.tilestore import TileStore
+from geochange.maps.areas import parse_area_px
+from geochange.maps.changemap import ChangeMap
+from geochange.maps.clean import Cleaning
+from geochange.maps.clean import clean as clean_tiles
+from geochange.maps.threshold import Threshold, choose_threshold
+from geochange.tiles import Tile, TilePlan, Window
+
+TILE_PX = 1024
+Score = str | os.PathLike[str] | ChangeMap
+"""A score raster (0 to 1 after scale and offset), or a finished run that holds one."""
+
+
+@dataclass(frozen=True)
+class ScoreFile:
+    """A score raster read as stored levels."""
+
+    reader: GridReader
+    tile_size: int = TILE_PX
+
+    @property
+    def geobox(self) -> GeoBox:
+        """Grid of the raster."""
+        return self.reader.geobox
+
+    def read(self, window: Window) -> NDArray[np.uint16]:
+        """Read a window as levels, uint16 (H, W); see :mod:`geochange.io.score`."""
+        pixels, valid = self.reader.read(window)
+        return encode_score(np.where(valid, pixels[0], np.float32(np.nan)))
+
+
+def open_score(score: Score) -> ScoreFile:
+    """Open the score of a finished run, or any score raster.
+
+    Raises
+    ------
+    InputError
+    """
+    path = score.path if isinstance(score, ChangeMap) else Path(score)
+    file = describe_raster(path / "score.tif" if path.is_dir() else path).take([0])
+    return ScoreFile(GridReader(file, file.geobox))
+
+
+def threshold(score: Score, rule: str | float = "auto", *, workers: int = 0) -> Threshold:
+    """Choose a threshold from the exact histogram of a score raster of any size.
+
+    Parameters
+    ----------
+    score : path or ChangeMap
+    rule : str or float
+        ``auto otsu triangle rosin kapur``, a score, or ``hysteresis:LOW,HIGH``. ``p:0.001`` needs
+        the detector and works in :func:`geochange.detect` only.
+
+    Returns
+    -------
+    Threshold
+        ``value`` is None when the rule finds that nothing changed.
+
+    Raises
+    ------
+    InputError, UsageError
+
+    Examples
+    --------
+    >>> threshold("out", "otsu").value  # doctest: +SKIP
+    0.47
+    """
+    source = open_score(score)
+
+    def count(tile: Tile) -> NDArray[np.int64]:
+        levels = source.read(tile.core).ravel()
+        return np.bincount(levels, minlength=SCORE_LEVELS + 1)[:SCORE_LEVELS]
+
+    height, width = (int(n) for n in source.geobox.shape)
+    histogram = np.zeros(SCORE_LEVELS, np.int64)
+    with ThreadRunner(workers) as runner:
+        for counts in runner.run(count, TilePlan((height, width), source.tile_size)):
+            histogram += counts
+    return choose_threshold(histogram, str(rule))
+
+
+def clean(
+    score: Score,
+    output: str | os.PathLike[str],
+    rule: str | float = "auto",
+    *,
+    min_area: str | int = "4px",
+    max_hole: str | int = "4px",
+    connectivity: int = 8,
+    opening: int = 0,
+    closing: int = 0,
+    workers: int = 0,
+    overwrite: bool = False,
+) -> Path:
+    """Write the change mask of a finished score with another threshold or cleaning.
+
+    Parameters
+    ----------
+    score : path or ChangeMap
+    output : path
+        Mask to write, a cloud-optimised GeoTIFF: 0 no change, 1 change, 255 no data.
+    rule : str or float
+        See :func:`threshold`.
+    min_area, max_hole, connectivity, opening, closing, workers, overwrite
+        See :func:`geochange.detect`.
+
+    Raises
+    ------
+    InputError, UsageError, OutputExistsError
+
+    Examples
+    --------
+    >>> clean("out", "strict.tif", 0.7, min_area="200m2")  # doctest: +SKIP
+    """
+    target = Path(output)
+    if target.exists() and not overwrite:
+        msg = f"{target} exists; choose another output or overwrite it"
+        raise OutputExistsError(msg)
+    source = open_score(score)
+    size = gsd_m(source.geobox)
+    cleaning = Cleaning(
+        opening_px=opening,
+        closing_px=closing,
+        max_hole_px=parse_area_px(max_hole, size),
+        min_area_px=parse_area_px(min_area, size),
+        connectivity=connectivity,
+    )
+    found = threshold(score, rule, workers=workers)
+    with tempfile.TemporaryDirectory(dir=target.parent) as name, ThreadRunner(workers) as runner:
+        mask = TileStore(Path(name), source.geobox, source.tile_size, "uint8", MASK_NODATA)
+        clean_tiles(source, mask, found, cleaning, run=runner.run)
+        write_mask(mask, target, tags={"SOFTWARE": "geochange"})
+    return target

@@ -1,0 +1,35 @@
+import pytest
+
+from geochange.detectors.base import Detector
+from geochange.detectors.registry import METHODS, get_detector, list_methods
+from geochange.errors import UsageError
+
+
+def test_methods_come_in_order_with_a_line_and_a_source():
+    names = [method.name for method in list_methods()]
+    assert names == sorted(names)
+    assert {"cva", "mad", "irmad", "sfa", "pca-kmeans", "log-ratio"} <= set(names)
+    assert all(method.summary and method.reference for method in list_methods())
+    assert all(len(method.summary) < 100 for method in list_methods())
+
+
+def test_keys_are_the_names():
+    assert all(name == method.name for name, method in METHODS.items())
+
+
+@pytest.mark.parametrize("name", ["cva", "mad", "irmad", "sfa", "pca-kmeans", "log-ratio"])
+def test_options_are_those_of_the_detector(name):
+    detector = get_detector(name)
+    assert isinstance(detector, Detector)
+    assert all(getattr(detector, key) == value for key, value in METHODS[name].options.items())
+
+
+def test_options_reach_the_detector():
+    assert get_detector("irmad", window=3).halo == 1
+
+
+def test_unknown_names_suggest_the_nearest():
+    with pytest.raises(UsageError, match="unknown method 'irmd'; did you mean 'irmad'"):
+        get_detector("irmd")
+    with pytest.raises(UsageError, match="no option 'wndow'; did you mean 'window'"):
+        get_detector("irmad", wndow=3)
