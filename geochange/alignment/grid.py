@@ -17,8 +17,9 @@ from odc.geo.geobox import GeoBox
 from pyproj import Geod
 
 from geochange.errors import GridError, UsageError, suggest
-from geochange.io.geotiff import describe_raster, pixel_to_pixel, transform_points
 from geochange.io.masks import is_vector, read_polygons
+from geochange.io.pixelgrid import pixel_to_pixel, transform_points
+from geochange.io.rasterfile import describe_raster
 from geochange.io.scene import Scene
 
 GRIDS = ("before", "after", "finest")

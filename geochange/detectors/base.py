@@ -34,8 +34,15 @@ class Detector(Protocol):
     an underscore and pickles. ``geochange.testing.check_detector`` proves the contract.
     """
 
-    halo: int
-    threshold: str
+    @property
+    def halo(self) -> int:
+        """Margin in pixels."""
+        ...
+
+    @property
+    def threshold(self) -> str:
+        """Name or specification of a threshold rule."""
+        ...
 
     def fit(self, blocks: Iterable[PairBlock]) -> Self:
         """Learn from a stream of blocks in one pass and bounded memory; count ``owned`` pixels."""

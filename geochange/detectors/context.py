@@ -263,9 +263,7 @@ def _robust_covariance(centred: Array64) -> Array64:
     return covariance
 
 
-def local_range(
-    band: FloatArray, valid: BoolArray, radius: int
-) -> tuple[FloatArray, FloatArray]:
+def local_range(band: FloatArray, valid: BoolArray, radius: int) -> tuple[FloatArray, FloatArray]:
     """Return the least and the greatest valid value within ``radius`` px, (H, W) each."""
     low = -_local_maximum(np.where(valid, -band, -np.inf).astype(np.float32), radius)
     return low, _local_maximum(np.where(valid, band, -np.inf).astype(np.float32), radius)

@@ -19,7 +19,7 @@ from geochange.detectors.statistics import (
 
 
 class CVA:
-    r"""Change vector analysis: the length of the standardised spectral difference.
+    """Change vector analysis: the length of the standardised spectral difference.
 
     The difference of each band, after minus before, is centred by its median and divided by its
     noise (1.4826 times the median absolute deviation). The root mean square over the bands is the

@@ -20,7 +20,7 @@ MAX_NEGATIVE_SHARE = 0.01
 
 
 class LogRatio:
-    r"""Log-ratio of two SAR images, scored by the likelihood ratio of equal backscatter.
+    """Log-ratio of two SAR images, scored by the likelihood ratio of equal backscatter.
 
     Speckle is multiplicative, so dates are compared by the ratio of their local means. The log
     ratio is averaged once more, twice over a window of ``context`` px (nearly a Gaussian), and

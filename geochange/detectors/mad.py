@@ -16,7 +16,7 @@ from geochange.detectors.variates import (
 
 
 class IRMAD(ChiSquareDetector):
-    r"""Iteratively reweighted multivariate alteration detection (IR-MAD).
+    """Iteratively reweighted multivariate alteration detection (IR-MAD).
 
     Canonical correlation analysis finds the combinations of bands of the two dates that agree
     best; what still differs, the MAD variates, is change. Pixels are then weighted by the
@@ -80,7 +80,7 @@ class IRMAD(ChiSquareDetector):
         consistent: bool = True,
         regularization: float = 0.0,
         window: int = 1,
-        max_pixels: int = 250_000,
+        max_pixels: int = 100_000,
         seed: int = 0,
     ) -> None:
         super().__init__(
@@ -140,7 +140,7 @@ class MAD(IRMAD):
         *,
         regularization: float = 0.0,
         window: int = 1,
-        max_pixels: int = 250_000,
+        max_pixels: int = 100_000,
         seed: int = 0,
     ) -> None:
         super().__init__(

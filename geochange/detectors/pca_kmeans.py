@@ -26,7 +26,7 @@ STRIP_ROWS = 32
 
 
 class PCAKMeans:
-    r"""Principal component analysis of difference blocks and k-means (Celik 2009).
+    """Principal component analysis of difference blocks and k-means (Celik 2009).
 
     Each pixel is described by the block of absolute differences around it, in noise sigmas up to
     ten, so that outliers do not take a cluster of their own. Blocks are projected on their

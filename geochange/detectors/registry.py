@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from geochange.detectors.base import Detector
+from geochange.detectors.context import ContextDetector
 from geochange.detectors.cva import CVA
 from geochange.detectors.log_ratio import LogRatio
 from geochange.detectors.mad import IRMAD, MAD
@@ -43,6 +44,12 @@ class Method:
 
 
 _ENTRIES = (
+    Method(
+        "context",
+        "What neither noise, a small shift nor the surroundings explain; optical images",
+        "Theiler & Wohlberg 2012; Nielsen 2007",
+        ContextDetector,
+    ),
     Method(
         "cva",
         "Length of the spectral difference in noise sigmas; fast, with direction of change",

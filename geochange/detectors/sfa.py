@@ -16,7 +16,7 @@ from geochange.detectors.variates import (
 
 
 class SFA(ChiSquareDetector):
-    r"""Slow feature analysis: the combinations of bands that change least between the dates.
+    """Slow feature analysis: the combinations of bands that change least between the dates.
 
     Bands are standardised at each date, then the generalised eigenproblem of the covariance of
     the difference against the mean covariance of the dates orders their combinations by slowness.
@@ -66,7 +66,7 @@ class SFA(ChiSquareDetector):
         consistent: bool = True,
         regularization: float = 0.0,
         window: int = 1,
-        max_pixels: int = 250_000,
+        max_pixels: int = 100_000,
         seed: int = 0,
     ) -> None:
         super().__init__(

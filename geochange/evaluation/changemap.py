@@ -12,7 +12,8 @@ from odc.geo.geobox import GeoBox
 
 from geochange.errors import InputError, InputNotFoundError
 from geochange.evaluation.counts import UNKNOWN
-from geochange.io.geotiff import GridReader, RasterFile, describe_raster
+from geochange.io.geotiff import GridReader
+from geochange.io.rasterfile import RasterFile, describe_raster
 from geochange.io.score import SCORE_NODATA, SCORE_SCALE, encode_score
 from geochange.tiles import Window
 

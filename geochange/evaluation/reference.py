@@ -18,8 +18,9 @@ from rasterio.features import rasterize
 
 from geochange.errors import DataWarning, GridError, InputError
 from geochange.evaluation.counts import UNKNOWN
-from geochange.io.geotiff import GridReader, RasterFile, describe_raster
+from geochange.io.geotiff import GridReader
 from geochange.io.masks import is_vector
+from geochange.io.rasterfile import RasterFile, describe_raster
 from geochange.io.vector import read_vector
 from geochange.tiles import Window
 

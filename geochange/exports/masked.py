@@ -15,7 +15,8 @@ from geochange.alignment.grid import gsd_m
 from geochange.engine.runner import ThreadRunner
 from geochange.errors import OutputExistsError
 from geochange.exports.cog import write_mask
-from geochange.io.geotiff import GridReader, describe_raster
+from geochange.io.geotiff import GridReader
+from geochange.io.rasterfile import describe_raster
 from geochange.io.score import MASK_NODATA, SCORE_LEVELS, encode_score
 from geochange.io.tilestore import TileStore
 from geochange.maps.areas import parse_area_px

@@ -13,10 +13,7 @@ from typing import Any
 
 import geopandas
 import numpy as np
-import shapely
 from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
-from shapely.geometry.base import BaseGeometry
 
 from geochange import viz
 from geochange.alignment.pair import Pair
@@ -31,6 +28,7 @@ from geochange.exports.vrt import write_stack_vrt
 from geochange.io.scene import DateReader
 from geochange.io.tilestore import TileStore
 from geochange.io.vector import read_batches
+from geochange.maps.polygons import to_pixels
 from geochange.maps.threshold import Threshold
 
 PRODUCTS = ("score", "mask", "changes", "qgis", "report")
@@ -197,7 +195,7 @@ def _change_picture(findings: Findings) -> NDArray[np.uint8]:
 
 def _report_changes(findings: Findings, best: geopandas.GeoDataFrame) -> Iterable[ReportedChange]:
     for row in best.to_dict("records"):
-        bounds = bounds_px(row["geometry"], findings.pair.geobox)
+        bounds = to_pixels(row["geometry"], findings.pair.geobox).bounds
         before, after = draw_thumbnails(findings.pair, findings.mask, findings.quicklook, bounds)
         yield ReportedChange(
             number=int(row["id"]),
@@ -212,13 +210,6 @@ def _report_changes(findings: Findings, best: geopandas.GeoDataFrame) -> Iterabl
             before=before,
             after=after,
         )
-
-
-def bounds_px(geometry: BaseGeometry, geobox: GeoBox) -> tuple[float, float, float, float]:
-    """Return left, top, right, bottom of a geometry in the grid's CRS, in pixels of the grid."""
-    points = shapely.get_coordinates(geometry)
-    col, row = ~geobox.affine @ (points[:, 0], points[:, 1])
-    return float(col.min()), float(row.min()), float(col.max()), float(row.max())
 
 
 def _number(value: Any) -> float | None:

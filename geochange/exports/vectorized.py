@@ -18,7 +18,8 @@ from geochange.errors import OutputExistsError, UsageError, suggest
 from geochange.exports.fields import FIELDS
 from geochange.exports.geojson import write_geojson
 from geochange.exports.gpkg import write_gpkg
-from geochange.io.geotiff import GridReader, describe_raster
+from geochange.io.geotiff import GridReader
+from geochange.io.rasterfile import describe_raster
 from geochange.maps.areas import parse_area_px
 from geochange.maps.features import change_features
 from geochange.tiles import Window

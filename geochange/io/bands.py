@@ -14,7 +14,8 @@ SENTINEL2 = {
 }  # fmt: skip
 COMMON_NAMES = {
     "coastal": "coastal", "aerosol": "coastal", "blue": "blue", "green": "green",
-    "yellow": "yellow", "red": "red", "rededge": "rededge1", "rededge1": "rededge1", "rededge2": "rededge2",
+    "yellow": "yellow", "red": "red", "rededge": "rededge1", "rededge1": "rededge1",
+    "rededge2": "rededge2",
     "rededge3": "rededge3", "nir": "nir", "nir1": "nir", "nir2": "nir08", "nir08": "nir08",
     "nearinfrared": "nir", "swir": "swir1", "swir1": "swir1", "swir16": "swir1", "swir2": "swir2",
     "swir22": "swir2", "cirrus": "cirrus", "pan": "pan", "panchromatic": "pan", "vv": "sar",
@@ -31,8 +32,8 @@ def sentinel2_name(text: str) -> str | None:
 
     Examples
     --------
-    >>> sentinel2_name("T32TQM_20180703T101029_B8A_20m"), sentinel2_name("B2"), sentinel2_name("red")
-    ('B8A', 'B02', None)
+    >>> sentinel2_name("T32TQM_20180703T101029_B8A_20m"), sentinel2_name("B2")
+    ('B8A', 'B02')
     """
     found = _SENTINEL2_TOKEN.search(text)
     if found is None:

@@ -1,31 +1,27 @@
-"""Raster files through GDAL: what a file holds, and its pixels on any grid, lazily."""
+"""The bands of one raster file on any grid, lazily: read directly or warped once."""
 
 from __future__ import annotations
 
 import math
-import os
-import re
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
-from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from geochange.blocks import BoolArray, FloatArray
-from geochange.errors import InputError, InputNotFoundError, UsageError, suggest
-from geochange.io.bands import band_role, sentinel2_name
+from geochange.errors import InputError, UsageError, suggest
+from geochange.io.pixelgrid import pixel_ratio
+from geochange.io.rasterfile import RasterFile, one_line, open_dataset
 from geochange.tiles import Window
 
 MAX_OPEN_FILES = 64
@@ -37,170 +33,6 @@ NO_CRS = "EPSG:3857"
 RESAMPLINGS = ("nearest", "bilinear", "cubic", "lanczos", "average")
 
 
-@dataclass(frozen=True, slots=True)
-class RasterFile:
-    """What one raster file holds, read from its metadata.
-
-    Attributes
-    ----------
-    path : str
-        Anything GDAL opens: a path, ``/vsi...``, a URL or a VRT.
-    geobox : GeoBox
-        Its own grid; ``crs`` is None when it has none.
-    bands : tuple of str
-        Names: description, else Sentinel-2 token of the file's name, else colour, else ``band N``.
-    indexes : tuple of int
-        1-based GDAL band numbers of ``bands``; an alpha band is not among them.
-    scales, offsets : tuple of float
-    nodata : tuple of float or None
-    dtype : str
-    alpha : int or None
-        GDAL band number of the alpha band.
-    masked : bool
-        The file has a mask of its own (internal or ``.msk``).
-    georeferenced : bool
-        False when the affine is the identity that GDAL makes up.
-    date : str or None
-        ISO date from tags or the file's name.
-    """
-
-    path: str
-    geobox: GeoBox
-    bands: tuple[str, ...]
-    indexes: tuple[int, ...]
-    scales: tuple[float, ...]
-    offsets: tuple[float, ...]
-    nodata: tuple[float | None, ...]
-    dtype: str
-    alpha: int | None = None
-    masked: bool = False
-    georeferenced: bool = True
-    date: str | None = None
-
-    def take(self, positions: Sequence[int]) -> RasterFile:
-        """Keep only the bands at ``positions`` (0-based, in that order)."""
-        return replace(
-            self,
-            bands=tuple(self.bands[i] for i in positions),
-            indexes=tuple(self.indexes[i] for i in positions),
-            scales=tuple(self.scales[i] for i in positions),
-            offsets=tuple(self.offsets[i] for i in positions),
-            nodata=tuple(self.nodata[i] for i in positions),
-        )
-
-
-def open_dataset(path: str | os.PathLike[str]) -> rasterio.DatasetReader:
-    """Open a raster for reading; GDAL's errors become one line that names the file.
-
-    Raises
-    ------
-    InputNotFoundError, InputError
-    """
-    name = os.fspath(path)
-    if _is_local(name) and not Path(name).exists():
-        msg = f"no such file: {name}; check the path"
-        raise InputNotFoundError(msg)
-    try:
-        return rasterio.open(name, sharing=False)
-    except (RasterioError, OSError) as error:
-        msg = f"{name} is not a raster that GDAL can read ({_one_line(error)})"
-        raise InputError(msg) from error
-
-
-def _is_local(name: str) -> bool:
-    """Tell a plain path from ``/vsi...``, a URL or ``DRIVER:...``."""
-    return not (name.startswith("/vsi") or re.match(r"[A-Za-z][A-Za-z0-9_+]+:", name))
-
-
-def describe_raster(path: str | os.PathLike[str]) -> RasterFile:
-    """Read a file's metadata.
-
-    Raises
-    ------
-    InputNotFoundError, InputError
-        Missing, not a raster, complex pixels, or no bands but alpha.
-    """
-    with open_dataset(path) as dataset:
-        if not dataset.count:
-            listed = ", ".join(s.split(":")[-1] for s in dataset.subdatasets[:4])
-            msg = f"{path} has no bands; give one of its subdatasets ({listed or 'none listed'})"
-            raise InputError(msg)
-        if any(np.dtype(d).kind == "c" for d in dataset.dtypes if not d.startswith("complex_int")):
-            msg = f"{path} has complex pixels; give amplitude or intensity"
-            raise InputError(msg)
-        alpha = _alpha_band(dataset)
-        indexes = tuple(i for i in dataset.indexes if i != alpha)
-        flags = dataset.mask_flag_enums[0]
-        affine = dataset.transform
-        return RasterFile(
-            path=os.fspath(path),
-            geobox=GeoBox((dataset.height, dataset.width), affine, _short_crs(dataset.crs)),
-            bands=_band_names(dataset, indexes),
-            indexes=indexes,
-            scales=tuple(float(dataset.scales[i - 1]) for i in indexes),
-            offsets=tuple(float(dataset.offsets[i - 1]) for i in indexes),
-            nodata=tuple(dataset.nodatavals[i - 1] for i in indexes),
-            dtype=dataset.dtypes[indexes[0] - 1],
-            alpha=alpha,
-            masked=MaskFlags.per_dataset in flags and alpha is None,
-            georeferenced=dataset.crs is not None or affine != Affine.identity(),
-            date=_acquisition_date(dataset),
-        )
-
-
-def _short_crs(crs: rasterio.crs.CRS | None) -> str | None:
-    """``EPSG:n`` where the definition has such a code, else WKT."""
-    if crs is None:
-        return None
-    code = crs.to_epsg()
-    return f"EPSG:{code}" if code else crs.to_wkt()
-
-
-def _alpha_band(dataset: rasterio.DatasetReader) -> int | None:
-    """Return the band that is alpha: its colour says so and nothing gives it another meaning."""
-    for index, colour in zip(dataset.indexes, dataset.colorinterp, strict=True):
-        described = dataset.descriptions[index - 1]
-        unnamed = not described or described.lower() == "alpha"
-        if colour is ColorInterp.alpha and unnamed and dataset.count > 1:
-            return int(index)
-    return None
-
-
-def _band_names(dataset: rasterio.DatasetReader, indexes: tuple[int, ...]) -> tuple[str, ...]:
-    stem = Path(dataset.name).stem
-    names = []
-    for index in indexes:
-        described = (dataset.descriptions[index - 1] or "").strip()
-        token = sentinel2_name(described) or (sentinel2_name(stem) if len(indexes) == 1 else None)
-        colour = dataset.colorinterp[index - 1].name
-        if described and band_role(described) and not sentinel2_name(described):
-            names.append(described)
-        elif token:
-            names.append(token)
-        elif described:
-            names.append(described)
-        else:
-            names.append(colour if colour in ("red", "green", "blue") else f"band {index}")
-    return tuple(names)
-
-
-def _acquisition_date(dataset: rasterio.DatasetReader) -> str | None:
-    """ISO date from common tags, else from eight digits in the file's or folder's name."""
-    tags = {key.upper(): value for key, value in dataset.tags().items()}
-    keys = ("ACQUISITION_DATE", "ACQUISITIONDATE", "ACQUISITIONDATETIME", "DATE_ACQUIRED")
-    texts = [tags[k] for k in (*keys, "SENSING_TIME", "TIFFTAG_DATETIME") if k in tags]
-    path = Path(dataset.name)
-    for text in [*texts, path.stem, path.parent.name]:
-        found = re.search(r"(?<!\d)((?:19|20)\d\d)[-:_/]?([01]\d)[-:_/]?([0-3]\d)(?!\d)", text)
-        if found and 1 <= int(found[2]) <= 12 and 1 <= int(found[3]) <= 31:
-            return f"{found[1]}-{found[2]}-{found[3]}"
-    return None
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 class _Handles(threading.local):
     """Open datasets of one thread: GDAL handles must not be shared between threads."""
 
@@ -208,7 +40,8 @@ class _Handles(threading.local):
         self.open: OrderedDict[object, tuple[rasterio.DatasetReader, ...]] = OrderedDict()
 
     def get(self, reader: GridReader) -> rasterio.DatasetReader:
-        key = (reader.file.path, reader.file.indexes, reader.geobox, reader.resampling)
+        file = reader.file
+        key = (file.path, file.stamp, file.indexes, reader.geobox, reader.resampling)
         if key not in self.open:
             while len(self.open) >= MAX_OPEN_FILES:
                 self.close(next(iter(self.open)))
@@ -314,7 +147,7 @@ class GridReader:
                 return self._read_aligned(window, self.shift)
             return self._read_warped(window)
         except RasterioError as error:
-            msg = f"cannot read {self.file.path}: truncated or damaged? ({_one_line(error)})"
+            msg = f"cannot read {self.file.path}: truncated or damaged? ({one_line(error)})"
             raise InputError(msg) from error
 
     def _read_aligned(self, window: Window, shift: tuple[int, int]) -> tuple[FloatArray, BoolArray]:
@@ -380,34 +213,3 @@ def _fits(value: float, dtype: np.dtype[Any]) -> bool:
         return True
     limits = np.iinfo(dtype)
     return float(value).is_integer() and limits.min <= value <= limits.max
-
-
-def pixel_ratio(source: GeoBox, target: GeoBox) -> tuple[float, float]:
-    """Target pixels per source pixel, across and down, at the middle of the target grid.
-
-    Below 1 the target is coarser. GDAL widens its kernels by this ratio.
-    """
-    height, width = target.shape
-    middle = np.array([[width / 2, height / 2]])
-    steps = middle + np.array([[0, 0], [1, 0], [0, 1]])
-    there = pixel_to_pixel(target, source, steps)
-    across = float(np.hypot(*(there[1] - there[0])))
-    down = float(np.hypot(*(there[2] - there[0])))
-    if not (math.isfinite(across) and math.isfinite(down) and across > 0 and down > 0):
-        return 1.0, 1.0
-    return 1.0 / across, 1.0 / down
-
-
-def pixel_to_pixel(source: GeoBox, target: GeoBox, points: NDArray[Any]) -> NDArray[np.float64]:
-    """Turn (x=col, y=row) pixel coordinates of one grid into those of another, float64 (N, 2)."""
-    x, y = transform_points(source.affine, points[:, 0], points[:, 1])
-    if source.crs is not None and target.crs is not None and source.crs != target.crs:
-        x, y = source.crs.transformer_to_crs(target.crs)(x, y)
-    return np.column_stack(transform_points(~target.affine, np.asarray(x), np.asarray(y)))
-
-
-def transform_points(
-    affine: Affine, x: NDArray[Any], y: NDArray[Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Apply an affine to arrays of coordinates."""
-    return affine.a * x + affine.b * y + affine.c, affine.d * x + affine.e * y + affine.f

@@ -16,7 +16,8 @@ from rasterio.features import rasterize
 
 from geochange.blocks import BoolArray
 from geochange.errors import GridError, InputError
-from geochange.io.geotiff import GridReader, RasterFile, describe_raster
+from geochange.io.geotiff import GridReader
+from geochange.io.rasterfile import RasterFile, describe_raster
 from geochange.io.vector import read_vector
 from geochange.tiles import Window
 

@@ -13,8 +13,9 @@ from odc.geo.geobox import GeoBox
 
 from geochange.blocks import BoolArray, FloatArray
 from geochange.errors import GridError, InputError, InputNotFoundError
-from geochange.io.geotiff import GridReader, RasterFile, describe_raster
+from geochange.io.geotiff import GridReader
 from geochange.io.masks import Mask
+from geochange.io.rasterfile import RasterFile, describe_raster
 from geochange.tiles import Window
 
 Source = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]

@@ -18,7 +18,7 @@ from odc.geo.geobox import GeoBox
 
 from geochange import viz
 from geochange.errors import InputError, InputNotFoundError
-from geochange.io.geotiff import describe_raster
+from geochange.io.rasterfile import describe_raster
 from geochange.io.score import SCORE_NODATA, SCORE_SCALE
 
 if TYPE_CHECKING:
@@ -190,6 +190,9 @@ class ChangeMap:
             viz.encode_webp(self.picture(when, size), size) for when in ("before", "after")
         )
         return Swipe(viz.swipe_html(before, after, self.labels, width_px))
+
+    def __fspath__(self) -> str:
+        return str(self.path)
 
     def __repr__(self) -> str:
         height, width = (int(n) for n in self.geobox.shape)

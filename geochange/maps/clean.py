@@ -127,8 +127,8 @@ def clean(
     run : callable
         How the loops over tiles run; see :class:`~geochange.maps.sweep.Runner`.
     """
-    cleaning = cleaning or Cleaning()
     value, low = threshold.value, threshold.low
+    cleaning = Cleaning() if cleaning is None or value is None else cleaning
     if value is None or low is None or low >= value:
         _shape(score, lambda stored: binarize(stored, value), mask, cleaning, run)
         return

@@ -101,7 +101,8 @@ def time_vectorizing(mask: Path) -> tuple[float, float]:
     from rasterio.features import shapes
 
     from geochange.exports.vectorized import MaskFile
-    from geochange.io.geotiff import GridReader, describe_raster
+    from geochange.io.geotiff import GridReader
+    from geochange.io.rasterfile import describe_raster
     from geochange.maps.polygons import polygonize
 
     file = describe_raster(mask)

@@ -11,7 +11,8 @@ from odc.geo.geobox import GeoBox
 from scipy.ndimage import binary_erosion
 
 from geochange.errors import InputError, InputNotFoundError, UsageError
-from geochange.io.geotiff import GridReader, describe_raster
+from geochange.io.geotiff import GridReader
+from geochange.io.rasterfile import describe_raster
 from geochange.io.score import decode_score, encode_score
 from geochange.tiles import TilePlan, Window
 

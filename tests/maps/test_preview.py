@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from geochange.blocks import PairBlock
+from geochange.errors import UsageError
 from geochange.maps import preview as module
 from geochange.maps.areas import parse_area_px
 from geochange.maps.preview import Preview
 from geochange.tiles import TilePlan, Window
-from geochange.errors import UsageError
 
 
 @pytest.mark.parametrize("size", [7, 16, 64, 200])
