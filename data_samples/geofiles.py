@@ -117,9 +117,9 @@ def write_raster(
         "tiled": True,
         "blockxsize": 256,
         "blockysize": 256,
-        "compress": "DEFLATE",
+        "compress": "ZSTD",
         "predictor": 2,
-        "zlevel": 9,
+        "zstd_level": 19,
         "interleave": "pixel",
         "nodata": nodata,
     }

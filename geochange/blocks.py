@@ -58,7 +58,7 @@ class PairBlock:
 
     @property
     def owned(self) -> BoolArray:
-        """Valid and in the core, bool (H, W): what statistics may count; halos would count twice."""
+        """Valid and in the core, bool (H, W): what statistics count; halos would count twice."""
         owned = np.zeros_like(self.valid)
         core = self.tile.core_in_read
         owned[core] = self.valid[core]

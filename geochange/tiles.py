@@ -1,4 +1,4 @@
-"""Integer windows of a raster: tiles whose cores partition the grid and whose reads carry a halo."""
+"""Integer windows of a raster: cores of tiles partition the grid, reads carry a halo."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from geochange.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A half-open rectangle of pixels: rows ``[row, row + height)``, columns ``[col, col + width)``.
+    """A half-open rectangle of pixels, rows and columns from ``row`` and ``col`` on.
 
     ``row`` and ``col`` may be negative: a window may leave its grid.
 

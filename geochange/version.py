@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-VERSION = version("geochange")
+__version__ = version("geochange")
 REPORTED_PACKAGES = ("rasterio", "numpy", "scipy", "shapely", "pyproj", "geopandas", "dask")
 
 

@@ -14,7 +14,7 @@ from geochange.exports.products import repeat_command
 from geochange.io.provenance import describe_file, hash_run
 from geochange.io.scene import Source, describe_date
 from geochange.maps.threshold import Threshold
-from geochange.version import VERSION, installed_versions
+from geochange.version import __version__, installed_versions
 
 
 def describe_run(
@@ -39,7 +39,7 @@ def describe_run(
     plain = {name: _plain(value) for name, value in settings.items()}
     height, width = pair.shape
     return {
-        "geochange": VERSION,
+        "geochange": __version__,
         "fingerprint": _key([*inputs["before"]["files"], *inputs["after"]["files"]], plain),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": repeat_command(*sources, plain),
@@ -90,7 +90,7 @@ def _key(files: list[dict[str, object]], settings: Mapping[str, object]) -> str:
     for name in ("mask_before", "mask_after", "aoi", "grid"):
         if Path(str(settings.get(name) or "-")).is_file():
             contents[name] = describe_file(str(settings[name]))
-    return hash_run(files, contents, VERSION)
+    return hash_run(files, contents, __version__)
 
 
 def _plain(value: object) -> object:

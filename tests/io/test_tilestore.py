@@ -18,10 +18,7 @@ GRID = GeoBox((130, 170), Affine(2, 0, 500000, 0, -2, 5e6), "EPSG:32632")
 @pytest.mark.parametrize(("dtype", "nodata"), [("uint16", 65535), ("uint8", 255)])
 @pytest.mark.parametrize("size", [1, 40, 64, 999])
 def test_what_is_written_is_read_by_any_window(tmp_path, dtype, nodata, size):
-    if size == 1:
-        grid = GeoBox((3, 4), GRID.affine, GRID.crs)
-    else:
-        grid = GRID
+    grid = GeoBox((3, 4), GRID.affine, GRID.crs) if size == 1 else GRID
     shape = tuple(int(n) for n in grid.shape)
     pixels = np.random.default_rng(0).integers(0, 250, shape).astype(dtype)
     store = pickle.loads(pickle.dumps(TileStore(tmp_path / "s", grid, size, dtype, nodata)))
