@@ -8,6 +8,7 @@ from .detectors.base import Detector as Detector
 from .detectors.registry import get_detector as get_detector
 from .detectors.registry import list_methods as list_methods
 from .evaluation.assessment import evaluate as evaluate
+from .evaluation.confusion import plot_confusion as plot_confusion
 from .exports.aligned import align as align
 from .exports.conversion import export as export
 from .exports.masked import clean as clean

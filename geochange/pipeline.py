@@ -29,7 +29,7 @@ from geochange.exports.provenance import describe_run, fingerprint_run
 from geochange.exports.quicklook import Quicklook
 from geochange.io.outputs import new_folder, write_json
 from geochange.io.scene import Scene, Source, describe_date
-from geochange.io.score import MASK_NODATA, SCORE_NODATA
+from geochange.io.score import MASK_NODATA, SCORE_NODATA, coarsen
 from geochange.io.tilestore import TileStore
 from geochange.maps.areas import parse_area_px
 from geochange.maps.changemap import ChangeMap
@@ -182,6 +182,7 @@ def detect(
             if "report" in products:
                 write_run_report(findings, folder)
         shutil.rmtree(folder / "tiles")
+        run["score_histogram"] = coarsen(histogram).tolist()
         run |= {"seconds": stages.seconds, "peak_memory_bytes": peak_memory_bytes()}
         write_json(folder / "run.json", run)
     return ChangeMap(target)

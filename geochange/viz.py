@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 RGBArray = NDArray[np.uint8]
 SCORE_RAMP = ("#fff5f0", "#fb6a4a", "#67000d")
 CHANGE_COLOUR = (228, 26, 28)
-ERROR_COLOURS = {"TP": "#009E73", "FP": "#D55E00", "FN": "#0072B2", "TN": "#f0f0f0"}
-"""Okabe-Ito colours: they differ also for colour-blind readers."""
+CONFUSION_CLASSES = {
+    0: ("true negative", (217, 217, 217)),
+    1: ("false positive", (213, 94, 0)),
+    2: ("false negative", (0, 114, 178)),
+    3: ("true positive", (0, 158, 115)),
+}
+"""Name and colour of each code of a confusion map; 255 is unknown in map or reference. The colours
+can be told apart with any colour vision (Okabe and Ito 2008)."""
 STRETCH_PERCENTILES = (2.0, 98.0)
 
 
@@ -106,10 +112,34 @@ def render_mask(mask: NDArray[np.uint8], opacity: int = 255) -> NDArray[np.uint8
 def render_errors(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Colour a confusion map (0 TN, 1 FP, 2 FN, 3 TP, 255 ignored), uint8 (H, W, 4)."""
     picture = np.full((*codes.shape, 4), 255, np.uint8)
-    for code, name in enumerate(("TN", "FP", "FN", "TP")):
-        picture[codes == code, :3] = _rgb(ERROR_COLOURS[name])
-    picture[codes == 255] = (160, 160, 160, 255)
+    for code, (_, colour) in CONFUSION_CLASSES.items():
+        picture[codes == code, :3] = colour
     return picture
+
+
+def plot_errors(codes: NDArray[np.uint8], axis: Axes | None = None) -> Axes:
+    """Draw a confusion map with a legend that counts its pixels; returns the axes.
+
+    Parameters
+    ----------
+    codes : uint8 (H, W)
+        See :data:`CONFUSION_CLASSES`.
+    """
+    from matplotlib.patches import Patch
+
+    if axis is None:
+        from matplotlib.figure import Figure
+
+        aspect = codes.shape[0] / codes.shape[1]
+        axis = Figure(figsize=(7, 5 * aspect + 0.6), layout="constrained").subplots()
+    axis.imshow(render_errors(codes), interpolation="nearest")
+    axis.set_axis_off()
+    handles = [
+        Patch(color=[c / 255 for c in colour], label=f"{name}: {(codes == code).sum():,} px")
+        for code, (name, colour) in reversed(CONFUSION_CLASSES.items())
+    ]
+    axis.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    return axis
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:
@@ -235,17 +265,14 @@ def plot_score_histogram(
 
     Parameters
     ----------
-    counts : int64 (levels,)
-        Exact counts over [0, 1].
+    counts : int64 (bins,)
+        Pixels per equal bin over [0, 1].
     """
     if axis is None:
         from matplotlib.figure import Figure
 
         axis = Figure(figsize=(6, 2.6), layout="constrained").subplots()
-    bins = 128
-    edges = np.linspace(0, len(counts), bins + 1).astype(int)
-    heights = np.add.reduceat(counts, edges[:-1])
-    axis.stairs(heights, edges / len(counts), fill=True, color="#6b7f95")
+    axis.stairs(counts, np.linspace(0, 1, len(counts) + 1), fill=True, color="#6b7f95")
     axis.set_yscale("symlog", linthresh=1)
     axis.set_ylim(0)
     axis.set_xlim(0, 1)

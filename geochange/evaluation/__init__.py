@@ -1,13 +1,12 @@
 """Counts first, scores after: how good a change map is."""
 
 from geochange.evaluation.assessment import Evaluation, evaluate, mean_scores, pool
-from geochange.evaluation.confusion import CONFUSION_CLASSES, map_confusion
+from geochange.evaluation.confusion import map_confusion, plot_confusion
 from geochange.evaluation.counts import Counts, confusion_codes, count_pixels
 from geochange.evaluation.objects import ObjectCounts
 from geochange.evaluation.ranking import ScoreHistogram
 
 __all__ = [
-    "CONFUSION_CLASSES",
     "Counts",
     "Evaluation",
     "ObjectCounts",
@@ -17,5 +16,6 @@ __all__ = [
     "evaluate",
     "map_confusion",
     "mean_scores",
+    "plot_confusion",
     "pool",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,9 @@ from geochange.evaluation.counts import UNKNOWN, confusion_codes
 from geochange.evaluation.reference import Reference, open_reference
 from geochange.maps.sweep import Runner
 from geochange.tiles import Tile, TilePlan, Window
+from geochange.viz import CONFUSION_CLASSES, plot_errors
 
 BLOCK_SIZE, TILE_SIZE = 256, 1024
-CONFUSION_CLASSES = {
-    0: ("true negative", (217, 217, 217)),
-    1: ("false positive", (213, 94, 0)),
-    2: ("false negative", (0, 114, 178)),
-    3: ("true positive", (0, 158, 115)),
-}
-"""Name and colour (red, green, blue) of each code; 255 is unknown in map or reference. The colours
-can be told apart with any colour vision (Okabe and Ito 2008)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +100,39 @@ def map_confusion(
             area = RasterioWindow(core.col, core.row, core.width, core.height)
             dataset.write(codes, 1, window=area)
     return partial.replace(path)
+
+
+def plot_confusion(
+    result: str | os.PathLike[str],
+    reference: str | os.PathLike[str],
+    *,
+    changed: Values | None = None,
+    ignore: Values | None = None,
+    threshold: float = 0.5,
+    max_px: int = 1024,
+) -> Any:
+    """Draw where a map is right and where it is wrong, shrunk to ``max_px``; returns the axes.
+
+    The other parameters are those of :func:`map_confusion`. The legend counts the drawn pixels.
+
+    Examples
+    --------
+    >>> plot_confusion("out", "label.tif").figure  # doctest: +SKIP
+    """
+    with TemporaryDirectory() as folder:
+        path = map_confusion(
+            result,
+            reference,
+            Path(folder) / "confusion.tif",
+            changed=changed,
+            ignore=ignore,
+            threshold=threshold,
+        )
+        with rasterio.open(path) as dataset:
+            factor = max(1.0, max(dataset.shape) / max_px)
+            shape = tuple(max(1, round(n / factor)) for n in dataset.shape)
+            codes = dataset.read(1, out_shape=shape)
+    return plot_errors(codes)
 
 
 def create_raster(path: Path, geobox: GeoBox) -> Any:

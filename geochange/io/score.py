@@ -34,6 +34,12 @@ def encode_score(score: FloatArray) -> NDArray[np.uint16]:
     return stored
 
 
+def coarsen(histogram: NDArray[np.int64], bins: int = 256) -> NDArray[np.int64]:
+    """Add up a histogram of stored levels into fewer, equal bins over [0, 1]."""
+    edges = np.linspace(0, len(histogram), bins + 1).astype(int)
+    return np.add.reduceat(histogram, edges[:-1])
+
+
 def decode_score(stored: NDArray[np.uint16]) -> FloatArray:
     """Invert :func:`encode_score`."""
     score = stored.astype(np.float32) * np.float32(SCORE_SCALE)

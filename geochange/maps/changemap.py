@@ -172,6 +172,11 @@ class ChangeMap:
         right, bottom = self.geobox.affine @ (width, height)
         return viz.plot_panels(panels, (left, right, bottom, top), self._axes(), **kwargs)
 
+    def plot_scores(self) -> Any:
+        """Draw the histogram of the scores with the threshold; returns the matplotlib axes."""
+        counts = np.asarray(self.run["score_histogram"], np.int64)
+        return viz.plot_score_histogram(counts, self.threshold)
+
     def _axes(self) -> tuple[str, str]:
         crs = self.geobox.crs
         if crs is None:

@@ -3,7 +3,8 @@ import pytest
 import rasterio
 
 from geochange.errors import OutputError, OutputExistsError
-from geochange.evaluation import CONFUSION_CLASSES, confusion_codes, evaluate, map_confusion
+from geochange.evaluation import confusion_codes, evaluate, map_confusion
+from geochange.viz import CONFUSION_CLASSES
 
 from .conftest import transform_of
 
