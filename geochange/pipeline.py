@@ -12,7 +12,7 @@ from pathlib import Path
 from geochange.alignment.grid import gsd_m
 from geochange.alignment.pair import Pair, open_pair
 from geochange.detectors.auto import Choice, choose_method
-from geochange.detectors.registry import get_detector
+from geochange.detectors.registry import get_detector, takes_option
 from geochange.engine.runner import ThreadRunner
 from geochange.engine.scoring import choose_tile_size, fit_detector, score_tiles
 from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_nothing
@@ -37,8 +37,9 @@ from geochange.maps.clean import Cleaning, clean
 from geochange.maps.features import change_features
 from geochange.maps.preview import Preview
 from geochange.maps.threshold import choose_threshold
-from geochange.viz import choose_display_bands
+from geochange.viz.pictures import choose_display_bands
 
+CHOSEN = "chosen by the user"
 NOT_SETTINGS = ("before", "after", "output", "workers", "overwrite", "on_progress", "products")
 """Parameters of ``detect`` that do not change what it finds."""
 
@@ -189,10 +190,10 @@ def detect(
 
 
 def _choose(method: str, options: Mapping[str, object] | None, pair: Pair) -> Choice:
-    if method != "auto":
-        return Choice(method, dict(options or {}), "chosen by the user")
-    choice = choose_method(pair.traits)
-    return Choice(choice.name, {**choice.options, **(options or {})}, choice.reason)
+    """Settle method and options; methods that care for the bands' roles are told them."""
+    choice = choose_method(pair.traits) if method == "auto" else Choice(method, {}, CHOSEN)
+    roles = {"roles": pair.traits.roles} if takes_option(choice.name, "roles") else {}
+    return Choice(choice.name, {**roles, **choice.options, **(options or {})}, choice.reason)
 
 
 def _display_bands(pair: Pair) -> tuple[int, ...]:

@@ -5,7 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from geochange import viz
+from geochange.viz import figures
+from geochange.viz import pictures as viz
 
 
 def test_both_dates_share_one_stretch():
@@ -50,12 +51,12 @@ def test_pictures_are_files_and_plots_are_figures():
     assert Image.open(io.BytesIO(viz.encode_webp(picture, 20))).size == (20, 10)
     assert viz.data_uri(viz.encode_webp(picture)).startswith("data:image/webp;base64,")
     assert viz.enlarge(picture, 100).shape == (60, 120, 4)
-    figure = viz.plot_panels([("a", picture), ("b", picture)], (0, 60, 30, 0), ("x", "y"))
+    figure = figures.plot_panels([("a", picture), ("b", picture)], (0, 60, 30, 0), ("x", "y"))
     assert len(figure.axes) == 2
-    assert viz.figure_png(figure).startswith(b"\x89PNG")
+    assert figures.figure_png(figure).startswith(b"\x89PNG")
     counts = np.zeros(256, np.int64)
     counts[[1, 140]] = 1000, 5
-    axis = viz.plot_score_histogram(counts, 0.5)
+    axis = figures.plot_score_histogram(counts, 0.5)
     assert axis.get_xlabel() == "change score"
 
 

@@ -18,7 +18,7 @@ from pyproj import Geod
 
 from geochange.errors import GridError, UsageError, suggest
 from geochange.io.masks import is_vector, read_polygons
-from geochange.io.pixelgrid import pixel_to_pixel, transform_points
+from geochange.io.pixelgrid import outline, pixel_to_pixel, transform_points
 from geochange.io.rasterfile import describe_raster
 from geochange.io.scene import Scene
 
@@ -112,23 +112,14 @@ def crop_to_overlap(grid: GeoBox, footprints: Sequence[GeoBox]) -> GeoBox:
     height, width = (int(n) for n in grid.shape)
     low, high = np.zeros(2), np.array([width, height], float)
     for footprint in footprints:
-        outline = pixel_to_pixel(footprint, grid, _outline(footprint))
-        outline = outline[np.isfinite(outline).all(axis=1)]
-        if not len(outline):
+        border = pixel_to_pixel(footprint, grid, outline(footprint))
+        border = border[np.isfinite(border).all(axis=1)]
+        if not len(border):
             msg = "the dates have no overlap: a footprint cannot be placed in the grid's CRS"
             raise GridError(msg)
-        low = np.maximum(low, np.floor(outline.min(axis=0) + _SNAP_PX))
-        high = np.minimum(high, np.ceil(outline.max(axis=0) - _SNAP_PX))
+        low = np.maximum(low, np.floor(border.min(axis=0) + _SNAP_PX))
+        high = np.minimum(high, np.ceil(border.max(axis=0) - _SNAP_PX))
     return _crop(grid, low, high, "the dates have no overlap; check their CRS and extents")
-
-
-def _outline(geobox: GeoBox, steps: int = 32) -> NDArray[np.float64]:
-    """Pixel coordinates (x=col, y=row) along the border of a grid, float64 (N, 2)."""
-    height, width = geobox.shape
-    t = np.linspace(0.0, 1.0, steps)
-    zero, one = np.zeros_like(t), np.ones_like(t)
-    edges = [(t, zero), (t, one), (zero, t), (one, t)]
-    return np.concatenate([np.column_stack([x * width, y * height]) for x, y in edges])
 
 
 def _crop(grid: GeoBox, low: NDArray[Any], high: NDArray[Any], message: str) -> GeoBox:

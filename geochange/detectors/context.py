@@ -10,8 +10,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.stats import chi2
 
-from geochange.blocks import BoolArray, FloatArray, PairBlock, PixelSample
+from geochange.blocks import BoolArray, FloatArray, PairBlock
 from geochange.detectors.base import score_from_sigma
+from geochange.detectors.smoothing import box_mean, require_odd
+from geochange.detectors.statistics import (
+    MAD_TO_SIGMA,
+    estimate_noise,
+    require_equal_bands,
+    sample_pixels,
+)
 from geochange.errors import UsageError
 
 VISIBLE = ("blue", "green", "red")
@@ -19,6 +26,14 @@ ITERATIONS = 12
 """Rounds of reweighting in the robust fits; both settle in fewer."""
 TRUNCATE = 3.0
 """Radius of the smoothing kernel in standard deviations."""
+MANY_VALUES = 32
+"""Distinct values that a band must have before its extremes can be called saturated."""
+CALIBRATION = 5.0
+"""Brings the limit of what unchanged scenes show under noise and half-pixel shifts to 3 sigma."""
+OVERSHOOT = np.float32(0.15)
+"""How far cubic resampling leaves the range of its neighbours, as a share of that range."""
+STEP_NOISE = 0.41
+"""Standard deviation of the difference of two rounded values, in steps of the rounding."""
 
 Array64 = NDArray[np.float64]
 
@@ -30,7 +45,7 @@ class ContextDetector:
     ``shift`` px, (2) differs from its surroundings in how it changed, and (3) does so by more than
     noise and the local contrast, through which misregistration acts, allow::
 
-        sigma = smooth(sqrt(outside * contrast) / (1 + texture))
+        sigma = 5 smooth(sqrt(outside * contrast) / (1 + texture))
 
     All three are lengths in a space in which the differences of unchanged pixels are white: the
     after date is first brought to the before date by a robust line per band, then differences are
@@ -45,6 +60,8 @@ class ContextDetector:
         Without roles all bands are used.
     shift : int
         Residual misregistration that is forgiven, in pixels.
+    noise : float
+        How far beyond that range noise alone is taken to reach, in standard deviations.
     window : int
         Size of the surroundings, in pixels: a box of this odd size, applied twice.
     smoothing : float
@@ -53,7 +70,9 @@ class ContextDetector:
         Share in [0, 1] of the mean eigenvalue that is added to the noise covariance, so that a
         combination of bands with hardly any noise (lossy colour, equal bands) is not blown up.
     max_pixels : int
-        Size of the seeded subsample that the radiometry is learned from.
+        Size of the sample of pixels that the radiometry is learned from.
+    seed : int
+        Seed of that sample.
 
     Attributes
     ----------
@@ -63,6 +82,8 @@ class ContextDetector:
         Indices of the bands in use.
     gain_, offset_ : float64 (B,)
         ``before = gain * after + offset`` of unchanged pixels.
+    lowest_, highest_ : float64 (B,)
+        Range of values that both sensors could record without saturation.
     whitening_ : float32 (B, B)
         Matrix that turns differences of unchanged pixels into noise of unit covariance.
 
@@ -85,7 +106,7 @@ class ContextDetector:
     >>> block = PairBlock(before, after, valid, TilePlan((64, 64), size=64)[0])
     >>> detector = ContextDetector().fit([block])
     >>> score = detector.score(before[None], after[None], valid[None])[0]
-    >>> bool(score[30:34, 30:34].min() > 0.5 > 0.2 > score[:16].max())
+    >>> bool(score[30:34, 30:34].min() > 0.5 > score[:16].max())
     True
     """
 
@@ -96,42 +117,58 @@ class ContextDetector:
         *,
         roles: tuple[str | None, ...] = (),
         shift: int = 1,
-        window: int = 9,
+        noise: float = 0.5,
+        window: int = 7,
         smoothing: float = 2.5,
         shrinkage: float = 0.1,
-        max_pixels: int = 200_000,
+        max_pixels: int = 100_000,
+        seed: int = 0,
     ) -> None:
-        if shift < 0 or window < 3 or window % 2 == 0 or smoothing <= 0 or shrinkage < 0:
+        if shift < 0 or noise < 0 or smoothing <= 0 or shrinkage < 0:
             msg = (
-                "context needs shift >= 0, an odd window >= 3, smoothing > 0 and shrinkage >= 0, "
-                f"got {shift}, {window}, {smoothing}, {shrinkage}"
+                "context needs shift, noise and shrinkage of at least 0 and smoothing above 0, "
+                f"got {shift}, {noise}, {shrinkage} and {smoothing}"
             )
             raise UsageError(msg)
         self.roles = roles
         self.shift = shift
-        self.window = window
+        self.noise = noise
+        self.window = require_odd("window", window)
         self.smoothing = smoothing
         self.shrinkage = shrinkage
         self.max_pixels = max_pixels
-
-    @property
-    def halo(self) -> int:
-        """Radius of everything that :meth:`score` looks at, in pixels."""
-        return max(self.window - 1, self.shift) + int(TRUNCATE * self.smoothing + 0.5)
+        self.seed = seed
+        self.halo = max(window - 1, shift) + int(TRUNCATE * smoothing + 0.5)
 
     def fit(self, blocks: Iterable[PairBlock]) -> Self:
-        """Learn the radiometry from a subsample of the owned pixels of ``blocks``."""
-        before, after = PixelSample(self.max_pixels).gather(blocks)
+        """Learn the radiometry from a sample of the owned pixels of ``blocks``.
+
+        Raises
+        ------
+        InputError
+            No valid pixel.
+        BandError
+            The dates have different band counts.
+        """
+        before, after = sample_pixels(blocks, self.max_pixels, self.seed)
+        require_equal_bands(before.shape[1], after.shape[1], "context")
         self.bands_ = select_bands(self.roles, before.shape[1])
         x = after[:, self.bands_].astype(np.float64)
         y = before[:, self.bands_].astype(np.float64)
         lines = np.array([fit_line(x[:, band], y[:, band]) for band in range(x.shape[1])])
-        self.gain_, self.offset_ = lines.reshape(-1, 2).T
-        self.whitening_ = whiten(self.gain_ * x + self.offset_ - y, self.shrinkage)
+        self.gain_, self.offset_ = lines.T
+        limits_x, limits_y = recorded_range(x), recorded_range(y)
+        self.lowest_ = np.maximum(self.gain_ * limits_x[0] + self.offset_, limits_y[0])
+        self.highest_ = np.minimum(self.gain_ * limits_x[1] + self.offset_, limits_y[1])
+        matched = np.clip(self.gain_ * x + self.offset_, self.lowest_, self.highest_)
+        difference = matched - np.clip(y, self.lowest_, self.highest_)
+        steps = np.hypot(self.gain_ * rounding_step(x), rounding_step(y))
+        self.whitening_ = whiten(difference, y, STEP_NOISE / np.sqrt(2) * steps, self.shrinkage)
         return self
 
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
-        """Score a batch, float32 (N, C, H, W) at both dates and bool (N, H, W), to (N, H, W)."""
+        """Score tiles, see :class:`geochange.detectors.base.Detector`."""
+        require_equal_bands(before.shape[1], after.shape[1], "context")
         tiles = zip(before, after, valid, strict=True)
         return np.stack([score_from_sigma(self._sigma(b, a, v)) for b, a, v in tiles])
 
@@ -141,52 +178,60 @@ class ContextDetector:
         y = self._whiten(matched, valid)
         outside, texture = self._compare_ranges(x, y, valid)
         contrast = self._contrast(y - x, valid)
-        evidence = np.sqrt(outside * contrast) / (1 + texture)
-        sigma = self._smooth(evidence, valid)
+        evidence = CALIBRATION * np.sqrt(outside * contrast) / (1 + texture)
+        sigma = self._smooth(evidence.astype(np.float32), valid)
         sigma[~valid] = np.nan
         return sigma
 
     def _whiten(self, pixels: FloatArray, valid: BoolArray) -> FloatArray:
         filled = np.where(valid, pixels, np.float32(0))
-        return np.tensordot(self.whitening_, filled, 1)
+        np.clip(filled, _column(self.lowest_), _column(self.highest_), out=filled)
+        white: FloatArray = np.tensordot(self.whitening_, filled, 1)
+        return white
 
     def _compare_ranges(
         self, x: FloatArray, y: FloatArray, valid: BoolArray
     ) -> tuple[FloatArray, FloatArray]:
-        """How far each date leaves the other's local range, and the lower of the two textures."""
+        """How far each date leaves the other's local range; the lower of the two textures.
+
+        Texture is what half a pixel of shift changes: a quarter of the range over 3 px.
+        """
         square = np.zeros(valid.shape, np.float32)
         texture_x, texture_y = np.zeros_like(square), np.zeros_like(square)
         for band_x, band_y in zip(x, y, strict=True):
             low_x, high_x = local_range(band_x, valid, self.shift)
             low_y, high_y = local_range(band_y, valid, self.shift)
-            outside = np.maximum(leave(band_x, low_y, high_y), leave(band_y, low_x, high_x))
-            square += np.where(valid, outside, 0) ** 2
-            texture_x += np.where(valid, high_x - low_x, 0) ** 2
-            texture_y += np.where(valid, high_y - low_y, 0) ** 2
-        texture = np.minimum(texture_x, texture_y)
-        half = np.float32(0.5)
-        return np.sqrt(square / len(x)), half * np.sqrt(texture / len(x))
+            over_x, over_y = OVERSHOOT * (high_x - low_x), OVERSHOOT * (high_y - low_y)
+            outside = np.maximum(
+                leave(band_x, low_y, high_y) - over_y, leave(band_y, low_x, high_x) - over_x
+            )
+            square += np.maximum(outside - np.float32(self.noise), 0) ** 2
+            texture_x += (high_x - low_x) ** 2
+            texture_y += (high_y - low_y) ** 2
+        texture = np.sqrt(np.minimum(texture_x, texture_y) / len(x))
+        texture /= 2 * max(2 * self.shift, 1)
+        outside = np.sqrt(square / len(x))
+        return outside.astype(np.float32), texture.astype(np.float32)
 
     def _contrast(self, difference: FloatArray, valid: BoolArray) -> FloatArray:
         """Length of the difference less its average over the surroundings."""
-        weight = self._box(valid.astype(np.float32))
-        weight[~valid] = 1
-        square = np.zeros(valid.shape, np.float32)
-        for band in difference:
-            square += np.where(valid, band - self._box(band) / weight, 0) ** 2
-        return np.sqrt(square / len(difference))
-
-    def _box(self, band: FloatArray) -> FloatArray:
-        for _ in range(2):
-            band = ndimage.uniform_filter(band, self.window, mode="constant")
-        return band
+        around = box_mean(box_mean(difference, valid, self.window), valid, self.window)
+        around -= difference
+        np.square(around, out=around)
+        contrast: FloatArray = np.sqrt(around.mean(axis=0, dtype=np.float32))
+        return contrast
 
     def _smooth(self, band: FloatArray, valid: BoolArray) -> FloatArray:
-        blur = {"sigma": self.smoothing, "truncate": TRUNCATE, "mode": "constant"}
-        weight = ndimage.gaussian_filter(valid.astype(np.float32), **blur)
-        weight[~valid] = 1
-        smooth: FloatArray = ndimage.gaussian_filter(np.where(valid, band, 0), **blur) / weight
+        total = self._blur(np.where(valid, band, np.float32(0)))
+        weight = np.maximum(self._blur(valid.astype(np.float32)), np.float32(1e-6))
+        smooth: FloatArray = np.divide(total, weight, dtype=np.float32)
         return smooth
+
+    def _blur(self, band: FloatArray) -> FloatArray:
+        blurred: FloatArray = ndimage.gaussian_filter(
+            band, self.smoothing, mode="constant", truncate=TRUNCATE
+        )
+        return blurred
 
 
 def select_bands(roles: tuple[str | None, ...], count: int) -> NDArray[np.int64]:
@@ -217,8 +262,6 @@ def fit_line(x: Array64, y: Array64) -> tuple[float, float]:
     >>> round(gain, 3), round(offset, 3)
     (2.0, 5.0)
     """
-    if x.size == 0:
-        return 1.0, 0.0
     weight = np.ones_like(x)
     for _ in range(ITERATIONS):
         total = weight.sum()
@@ -226,57 +269,109 @@ def fit_line(x: Array64, y: Array64) -> tuple[float, float]:
         spread_x, spread_y = weight @ (x - mean_x) ** 2, weight @ (y - mean_y) ** 2
         gain = np.sqrt(spread_y / spread_x) if spread_x > 0 and spread_y > 0 else 1.0
         residual = y - mean_y - gain * (x - mean_x)
-        scale = 1.4826 * np.median(np.abs(residual - np.median(residual)))
+        scale = MAD_TO_SIGMA * np.median(np.abs(residual - np.median(residual)))
         if scale == 0:
             break
         weight = (1 + (residual / (1.5 * scale)) ** 2) ** -2
     return float(gain), float(mean_y - gain * mean_x)
 
 
-def whiten(difference: Array64, shrinkage: float) -> FloatArray:
-    """Return the symmetric matrix that whitens ``difference`` (pixels, bands) of unchanged pixels.
+def recorded_range(values: Array64) -> tuple[Array64, Array64]:
+    """Return the lower and the upper limit of each band of ``values`` (pixels, bands).
+
+    A limit is infinite unless many pixels share the extreme value, as saturation makes them.
+
+    Examples
+    --------
+    >>> ramp = np.repeat(np.arange(300.0), 4)[:, None]
+    >>> recorded_range(np.minimum(ramp, 255))
+    (array([-inf]), array([255.]))
+    """
+    uniques = [np.unique(band, return_counts=True) for band in values.T]
+    low = [level[0] if _piles_up(count) else -np.inf for level, count in uniques]
+    high = [level[-1] if _piles_up(count[::-1]) else np.inf for level, count in uniques]
+    return np.array(low), np.array(high)
+
+
+def _piles_up(count: NDArray[np.int64]) -> bool:
+    """Tell whether the first of many values is far more frequent than the next ones."""
+    return count.size >= MANY_VALUES and bool(count[0] > 3 * count[1:9].max())
+
+
+def rounding_step(values: Array64) -> Array64:
+    """Return the smallest difference between two values of each band; 0 for a constant band.
+
+    Examples
+    --------
+    >>> rounding_step(np.array([[1.0, 2.0], [4.0, 2.0], [2.0, 2.0]]))
+    array([1., 0.])
+    """
+    gaps = [np.diff(np.unique(band)) for band in values.T]
+    return np.array([gap.min() if gap.size else 0.0 for gap in gaps])
+
+
+def whiten(difference: Array64, level: Array64, floor: Array64, shrinkage: float) -> FloatArray:
+    """Return the symmetric matrix that whitens differences of unchanged pixels.
 
     The covariance is reweighted so that pixels beyond the 90 % quantile of chi-square count less,
     and scaled so that the median pixel has the length that noise would have.
+
+    Parameters
+    ----------
+    difference, level : float64 (pixels, bands)
+        After minus before, and pixel values.
+    floor : float64 (bands,)
+        Least standard deviation.
+    shrinkage : float
+        Share of the mean eigenvalue added to all.
     """
-    count = difference.shape[1]
-    centred = difference - (np.median(difference, 0) if len(difference) else 0)
-    scale = 1.4826 * np.median(np.abs(centred), 0) if len(difference) else np.zeros(count)
-    floor = max(float(scale.max(initial=0)), 1e-6) * 1e-3
-    scale = np.maximum(scale, floor)
-    correlation = _robust_covariance(centred / scale)
-    values, vectors = np.linalg.eigh(correlation)
-    values = np.maximum(values, 0) + shrinkage * values.mean() + 1e-12
-    return ((vectors / np.sqrt(values)) @ vectors.T / scale).astype(np.float32)
+    centred = difference - np.median(difference, axis=0)
+    scale = np.maximum(estimate_noise(centred, level), floor)
+    values, vectors = np.linalg.eigh(_robust_covariance(centred / scale))
+    values = np.maximum(values, 0) + shrinkage * values.mean()
+    values = np.maximum(values, 1e-6)
+    whitening: FloatArray = ((vectors / np.sqrt(values)) @ vectors.T / scale).astype(np.float32)
+    return whitening
 
 
 def _robust_covariance(centred: Array64) -> Array64:
     count = centred.shape[1]
-    covariance = np.eye(count)
+    covariance: Array64 = np.eye(count)
     middle, far = chi2.ppf([0.5, 0.9], count)
-    for _ in range(ITERATIONS if len(centred) > count else 0):
+    for _ in range(ITERATIONS):
         inverse = np.linalg.inv(covariance + 1e-6 * np.eye(count))
-        square = np.einsum("pi,ij,pj->p", centred, inverse, centred, optimize=True)
-        square *= middle / max(float(np.median(square)), 1e-12)
-        weight = np.minimum(1, far / np.maximum(square, 1e-12))
-        covariance = (centred * weight[:, None] ** 2).T @ centred / (weight**2).sum()
-    return covariance
+        square = np.sum((centred @ inverse) * centred, axis=1)
+        typical = float(np.median(square)) / middle
+        if typical <= 0:
+            break
+        weight = np.minimum(1, far * typical / np.maximum(square, 1e-12)) ** 2
+        covariance = (centred * weight[:, None]).T @ centred / weight.sum()
+    inverse = np.linalg.inv(covariance + 1e-6 * np.eye(count))
+    typical = float(np.median(np.sum((centred @ inverse) * centred, axis=1))) / middle
+    return covariance * typical if typical > 0 else covariance
 
 
 def local_range(band: FloatArray, valid: BoolArray, radius: int) -> tuple[FloatArray, FloatArray]:
-    """Return the least and the greatest valid value within ``radius`` px, (H, W) each."""
-    low = -_local_maximum(np.where(valid, -band, -np.inf).astype(np.float32), radius)
-    return low, _local_maximum(np.where(valid, band, -np.inf).astype(np.float32), radius)
+    """Return the least and the greatest valid value within ``radius`` px, (H, W) each.
+
+    Both are the value itself where it is invalid.
+    """
+    lost = np.float32(-np.inf)
+    low = -_local_maximum(np.where(valid, -band, lost), radius)
+    high = _local_maximum(np.where(valid, band, lost), radius)
+    return np.where(valid, low, band), np.where(valid, high, band)
 
 
 def _local_maximum(band: FloatArray, radius: int) -> FloatArray:
-    for _ in range(2):
-        grown = band.copy()
-        for step in range(1, radius + 1):
-            np.maximum(grown[step:], band[:-step], out=grown[step:])
-            np.maximum(grown[:-step], band[step:], out=grown[:-step])
-        band = grown.T
-    return band
+    rows = band.copy()
+    for step in range(1, radius + 1):
+        np.maximum(rows[step:], band[:-step], out=rows[step:])
+        np.maximum(rows[:-step], band[step:], out=rows[:-step])
+    grown = rows.copy()
+    for step in range(1, radius + 1):
+        np.maximum(grown[:, step:], rows[:, :-step], out=grown[:, step:])
+        np.maximum(grown[:, :-step], rows[:, step:], out=grown[:, :-step])
+    return grown
 
 
 def leave(band: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
@@ -286,4 +381,5 @@ def leave(band: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
 
 
 def _column(values: Array64) -> FloatArray:
-    return values.astype(np.float32)[:, None, None]
+    column: FloatArray = values.astype(np.float32)[:, None, None]
+    return column

@@ -102,6 +102,17 @@ def list_methods() -> list[Method]:
     return [METHODS[name] for name in sorted(METHODS)]
 
 
+def takes_option(name: str, option: str) -> bool:
+    """Tell whether a method has an option.
+
+    Examples
+    --------
+    >>> takes_option("context", "roles"), takes_option("nothing", "roles")
+    (True, False)
+    """
+    return name in METHODS and option in METHODS[name].options
+
+
 def get_detector(name: str, **options: object) -> Detector:
     """Build a detector by name.
 

@@ -79,6 +79,5 @@ class ThreadRunner:
         queue = iter(tiles)
         lazy = delayed(task, pure=False, traverse=False)
         while window := list(islice(queue, in_flight * self.workers)):
-            yield from compute(
-                *[lazy(tile) for tile in window], scheduler="threads", pool=self.pool
-            )
+            tasks = [lazy(tile) for tile in window]
+            yield from compute(*tasks, scheduler="threads", pool=self.pool)  # type: ignore[no-untyped-call]

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from geochange.errors import DataWarning, UsageError
-from geochange.evaluation.changemap import MapLayers, open_layers
 from geochange.evaluation.counts import UNKNOWN, Counts, count_pixels
+from geochange.evaluation.layers import MapLayers, open_layers
 from geochange.evaluation.objects import ObjectCounts, ObjectMatcher, TileObjects, find_objects
 from geochange.evaluation.ranking import ScoreHistogram
 from geochange.evaluation.reference import LabelRaster, Reference, open_reference

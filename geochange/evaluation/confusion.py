@@ -17,12 +17,13 @@ from rasterio.windows import Window as RasterioWindow
 
 from geochange.errors import OutputError, OutputExistsError
 from geochange.evaluation.assessment import Values, list_values
-from geochange.evaluation.changemap import MapLayers, open_layers
 from geochange.evaluation.counts import UNKNOWN, confusion_codes
+from geochange.evaluation.layers import MapLayers, open_layers
 from geochange.evaluation.reference import Reference, open_reference
 from geochange.maps.sweep import Runner
 from geochange.tiles import Tile, TilePlan, Window
-from geochange.viz import CONFUSION_CLASSES, plot_errors
+from geochange.viz.figures import plot_errors
+from geochange.viz.pictures import CONFUSION_CLASSES
 
 BLOCK_SIZE, TILE_SIZE = 256, 1024
 

@@ -13,13 +13,13 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from pyproj import Transformer
 from rasterio.features import rasterize
 
 from geochange.errors import DataWarning, GridError, InputError
 from geochange.evaluation.counts import UNKNOWN
 from geochange.io.geotiff import GridReader
 from geochange.io.masks import is_vector
+from geochange.io.pixelgrid import outline, pixel_to_pixel
 from geochange.io.rasterfile import RasterFile, describe_raster
 from geochange.io.vector import read_vector
 from geochange.tiles import Window
@@ -209,21 +209,12 @@ def bounds_px(label: GeoBox, geobox: GeoBox) -> tuple[float, float, float, float
 
     They are infinite when a point of the label's border has no place in the CRS of ``geobox``.
     """
-    height, width = label.shape
-    edge = np.linspace(0, 1, 22)
-    zero, one = np.zeros_like(edge), np.ones_like(edge)
-    cols = np.concatenate([edge, edge, zero, one]) * width
-    rows = np.concatenate([zero, one, edge, edge]) * height
-    to_world: Any = label.affine
-    to_pixels: Any = ~geobox.affine
-    x, y = to_world @ (cols, rows)
-    if label.crs is not None and geobox.crs is not None and label.crs != geobox.crs:
-        there = Transformer.from_crs(label.crs.to_wkt(), geobox.crs.to_wkt(), always_xy=True)
-        x, y = there.transform(x, y)
-    col, row = to_pixels @ (x, y)
-    if not (np.isfinite(col) & np.isfinite(row)).all():
+    border = pixel_to_pixel(label, geobox, outline(label))
+    if not np.isfinite(border).all():
         return -np.inf, -np.inf, np.inf, np.inf
-    return float(col.min()), float(row.min()), float(col.max()), float(row.max())
+    left, top = border.min(axis=0)
+    right, bottom = border.max(axis=0)
+    return float(left), float(top), float(right), float(bottom)
 
 
 def read_polygons(path: str, geobox: GeoBox) -> tuple[Any, ...]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pyogrio
 
-from geochange import viz
 from geochange.errors import OutputExistsError, UsageError, suggest
 from geochange.exports.atomic import replace_atomically
 from geochange.maps.changemap import ChangeMap, open_map
+from geochange.viz.figures import figure_png
 
 DRIVERS = {
     ".gpkg": "GPKG",
@@ -67,7 +67,7 @@ def export(
         raise OutputExistsError(msg)
     if suffix == ".png":
         with replace_atomically(target) as temporary:
-            temporary.write_bytes(viz.figure_png(found.plot()))
+            temporary.write_bytes(figure_png(found.plot()))
         return target
     frame = found.polygons()
     frame = frame[frame["score_mean"] >= min_score]

@@ -14,10 +14,10 @@ from odc.geo.geobox import GeoBox
 from geochange.alignment.grid import gsd_m
 from geochange.engine.runner import ThreadRunner
 from geochange.errors import OutputExistsError
+from geochange.evaluation.layers import read_levels
 from geochange.exports.cog import write_mask
-from geochange.io.geotiff import GridReader
-from geochange.io.rasterfile import describe_raster
-from geochange.io.score import MASK_NODATA, SCORE_LEVELS, encode_score
+from geochange.io.rasterfile import RasterFile, describe_raster
+from geochange.io.score import MASK_NODATA, SCORE_LEVELS
 from geochange.io.tilestore import TileStore
 from geochange.maps.areas import parse_area_px
 from geochange.maps.changemap import ChangeMap
@@ -35,18 +35,17 @@ Score = str | os.PathLike[str] | ChangeMap
 class ScoreFile:
     """A score raster read as stored levels."""
 
-    reader: GridReader
+    file: RasterFile
     tile_size: int = TILE_PX
 
     @property
     def geobox(self) -> GeoBox:
         """Grid of the raster."""
-        return self.reader.geobox
+        return self.file.geobox
 
     def read(self, window: Window) -> NDArray[np.uint16]:
         """Read a window as levels, uint16 (H, W); see :mod:`geochange.io.score`."""
-        pixels, valid = self.reader.read(window)
-        return encode_score(np.where(valid, pixels[0], np.float32(np.nan)))
+        return read_levels(self.file, self.geobox, window)
 
 
 def open_score(score: Score) -> ScoreFile:
@@ -58,7 +57,7 @@ def open_score(score: Score) -> ScoreFile:
     """
     path = score.path if isinstance(score, ChangeMap) else Path(score)
     file = describe_raster(path / "score.tif" if path.is_dir() else path).take([0])
-    return ScoreFile(GridReader(file, file.geobox))
+    return ScoreFile(file)
 
 
 def threshold(score: Score, rule: str | float = "auto", *, workers: int = 0) -> Threshold:

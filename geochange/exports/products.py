@@ -13,9 +13,9 @@ from typing import Any
 
 import geopandas
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
-from geochange import viz
 from geochange.alignment.pair import Pair
 from geochange.exports.cog import write_mask, write_score
 from geochange.exports.fields import LAYER, best_changes, polygon_fields
@@ -30,6 +30,7 @@ from geochange.io.tilestore import TileStore
 from geochange.io.vector import read_batches
 from geochange.maps.polygons import to_pixels
 from geochange.maps.threshold import Threshold
+from geochange.viz import pictures
 
 PRODUCTS = ("score", "mask", "changes", "qgis", "report")
 REPORTED_CHANGES = 24
@@ -151,9 +152,9 @@ def write_run_report(findings: Findings, folder: Path) -> None:
         geobox=pair.geobox,
         before_name=names[0],
         after_name=names[1],
-        before=viz.encode_webp(quicklook.before, 1024),
-        after=viz.encode_webp(quicklook.after, 1024),
-        change=viz.encode_png(_change_picture(findings)),
+        before=pictures.encode_webp(quicklook.before, 1024),
+        after=pictures.encode_webp(quicklook.after, 1024),
+        change=pictures.encode_png(_change_picture(findings)),
         changes=tuple(_report_changes(findings, best)),
         classes=tuple(total_classes(folder / "changes.gpkg")),
         valid_pixels=int(findings.histogram.sum()),
@@ -190,12 +191,12 @@ def _change_picture(findings: Findings) -> NDArray[np.uint8]:
     for tile in plan:
         rows, cols = np.nonzero(findings.mask.read(tile.core) == 1)
         picture[(rows + tile.core.row) // factor, (cols + tile.core.col) // factor] = 1
-    return viz.render_mask(picture)
+    return pictures.render_mask(picture)
 
 
 def _report_changes(findings: Findings, best: geopandas.GeoDataFrame) -> Iterable[ReportedChange]:
     for row in best.to_dict("records"):
-        bounds = to_pixels(row["geometry"], findings.pair.geobox).bounds
+        bounds = shapely.bounds(to_pixels(row["geometry"], findings.pair.geobox))
         before, after = draw_thumbnails(findings.pair, findings.mask, findings.quicklook, bounds)
         yield ReportedChange(
             number=int(row["id"]),

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange import viz
 from geochange.alignment.pair import Pair
 from geochange.io.tilestore import TileStore
 from geochange.maps.preview import Preview
 from geochange.tiles import Window
+from geochange.viz import pictures
 
 THUMBNAIL_PX = 160
 MIN_SIDE_PX, MAX_SIDE_PX = 48, 512
@@ -42,15 +42,15 @@ class Quicklook:
     def of(cls, preview: Preview) -> Quicklook:
         """Stretch and render a preview."""
         before, after, valid = preview.images()
-        limits = viz.stretch_limits([before, after], [valid, valid])
-        pictures = [viz.render_rgb(image, valid, limits) for image in (before, after)]
-        return cls(pictures[0], pictures[1], limits, preview.bands)
+        limits = pictures.stretch_limits([before, after], [valid, valid])
+        first, second = (pictures.render_rgb(image, valid, limits) for image in (before, after))
+        return cls(first, second, limits, preview.bands)
 
     def save(self, folder: Path) -> None:
         """Write ``before.png`` and ``after.png``."""
         folder.mkdir(exist_ok=True)
         for name, picture in (("before", self.before), ("after", self.after)):
-            (folder / f"{name}.png").write_bytes(viz.encode_png(picture))
+            (folder / f"{name}.png").write_bytes(pictures.encode_png(picture))
 
 
 def draw_thumbnails(
@@ -68,12 +68,14 @@ def draw_thumbnails(
     row, col = int((top + bottom - side) / 2), int((left + right - side) / 2)
     window = Window(row, col, side, side)
     block = pair.read_window(window)
-    edge = viz.outline(mask.read(window))
-    pictures = []
-    for image in (block.before, block.after):
-        shown = image[list(quicklook.bands)]
-        pictures.append(viz.render_rgb(shown, block.valid, quicklook.limits))
-    pictures[1] = pictures[1].copy()
-    pictures[1][edge] = (*viz.CHANGE_COLOUR, 255)
-    first, second = (viz.encode_webp(viz.enlarge(p, THUMBNAIL_PX), THUMBNAIL_PX) for p in pictures)
+    edge = pictures.outline(mask.read(window))
+    drawn = [
+        pictures.render_rgb(image[list(quicklook.bands)], block.valid, quicklook.limits)
+        for image in (block.before, block.after)
+    ]
+    drawn[1][edge] = (*pictures.CHANGE_COLOUR, 255)
+    first, second = (
+        pictures.encode_webp(pictures.enlarge(picture, THUMBNAIL_PX), THUMBNAIL_PX)
+        for picture in drawn
+    )
     return first, second

@@ -17,7 +17,7 @@ from odc.geo.geobox import GeoBox
 from geochange.exports.atomic import replace_atomically
 from geochange.exports.cartography import MapFrame, area_text, frame_of, length_text, scale_bar
 from geochange.exports.styles import TEMPLATES, class_colors
-from geochange.viz import CHANGE_COLOUR, data_uri
+from geochange.viz.pictures import CHANGE_COLOUR, data_uri
 
 CHANGE_COLOR = "#{:02x}{:02x}{:02x}".format(*CHANGE_COLOUR)
 HISTOGRAM_BINS = 120

@@ -40,3 +40,12 @@ def transform_points(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Apply an affine to arrays of coordinates."""
     return affine.a * x + affine.b * y + affine.c, affine.d * x + affine.e * y + affine.f
+
+
+def outline(geobox: GeoBox, steps: int = 32) -> NDArray[np.float64]:
+    """Pixel coordinates (x=col, y=row) along the border of a grid, float64 (N, 2)."""
+    height, width = geobox.shape
+    t = np.linspace(0.0, 1.0, steps)
+    zero, one = np.zeros_like(t), np.ones_like(t)
+    edges = [(t, zero), (t, one), (zero, t), (one, t)]
+    return np.concatenate([np.column_stack([x * width, y * height]) for x, y in edges])

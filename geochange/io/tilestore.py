@@ -68,9 +68,15 @@ class TileStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         height, width = pixels.shape
-        with rasterio.open(
-            temporary,
-            "w",
+        with rasterio.MemoryFile() as memory:
+            self._encode(memory, pixels, height, width)
+            temporary.write_bytes(memory.getbuffer())
+        temporary.replace(path)
+
+    def _encode(
+        self, memory: rasterio.MemoryFile, pixels: NDArray[Any], height: int, width: int
+    ) -> None:
+        with memory.open(
             driver="GTiff",
             height=height,
             width=width,
@@ -84,7 +90,6 @@ class TileStore:
             transform=TILE_TRANSFORM,
         ) as dataset:
             dataset.write(pixels.astype(self.dtype, copy=False), 1)
-        temporary.replace(path)
 
     def read(self, window: Window) -> NDArray[Any]:
         """Read any window, (height, width); ``nodata`` outside the grid and in missing tiles."""

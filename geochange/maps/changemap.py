@@ -16,10 +16,10 @@ import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from geochange import viz
 from geochange.errors import InputError, InputNotFoundError
 from geochange.io.rasterfile import describe_raster
 from geochange.io.score import SCORE_NODATA, SCORE_SCALE
+from geochange.viz import pictures
 
 if TYPE_CHECKING:
     import geopandas
@@ -145,10 +145,10 @@ class ChangeMap:
                 shape = tuple(max(1, round(n / factor)) for n in dataset.shape)
                 pixels = dataset.read(1, out_shape=shape)
             if layer == "mask":
-                return viz.render_mask(pixels)
+                return pictures.render_mask(pixels)
             score = np.where(pixels == SCORE_NODATA, np.nan, pixels * np.float32(SCORE_SCALE))
-            return viz.render_score(score.astype(np.float32))
-        return viz.read_picture(self.path / "quicklook" / f"{layer}.png", max_px)
+            return pictures.render_score(score.astype(np.float32))
+        return pictures.read_picture(self.path / "quicklook" / f"{layer}.png", max_px)
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -170,12 +170,16 @@ class ChangeMap:
         height, width = (int(n) for n in self.geobox.shape)
         left, top = self.geobox.affine @ (0, 0)
         right, bottom = self.geobox.affine @ (width, height)
-        return viz.plot_panels(panels, (left, right, bottom, top), self._axes(), **kwargs)
+        from geochange.viz.figures import plot_panels
+
+        return plot_panels(panels, (left, right, bottom, top), self._axes(), **kwargs)
 
     def plot_scores(self) -> Any:
         """Draw the histogram of the scores with the threshold; returns the matplotlib axes."""
         counts = np.asarray(self.run["score_histogram"], np.int64)
-        return viz.plot_score_histogram(counts, self.threshold)
+        from geochange.viz.figures import plot_score_histogram
+
+        return plot_score_histogram(counts, self.threshold)
 
     def _axes(self) -> tuple[str, str]:
         crs = self.geobox.crs
@@ -186,15 +190,15 @@ class ChangeMap:
         return f"easting ({crs.units[0]})", f"northing ({crs.units[0]})"
 
     def _overlay(self) -> NDArray[np.uint8]:
-        return viz.blend(self.picture("after"), self.picture("mask"), 0.75)
+        return pictures.blend(self.picture("after"), self.picture("mask"), 0.75)
 
     def swipe(self, width_px: int = 640) -> Swipe:
         """Return a before/after swipe without scripts: drag the corner of the upper picture."""
         size = max(PICTURE_PX, width_px)
         before, after = (
-            viz.encode_webp(self.picture(when, size), size) for when in ("before", "after")
+            pictures.encode_webp(self.picture(when, size), size) for when in ("before", "after")
         )
-        return Swipe(viz.swipe_html(before, after, self.labels, width_px))
+        return Swipe(pictures.swipe_html(before, after, self.labels, width_px))
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -208,10 +212,10 @@ class ChangeMap:
 
     def _repr_html_(self) -> str:
         names = ("before", "after", "score", "mask")
-        images = {n: viz.encode_webp(self.picture(n, 384), 384) for n in names}
-        swipe = viz.swipe_html(images["before"], images["after"], self.labels, 300)
+        images = {n: pictures.encode_webp(self.picture(n, 384), 384) for n in names}
+        swipe = pictures.swipe_html(images["before"], images["after"], self.labels, 300)
         figures = "".join(
-            f'<figure style="margin:0"><img src="{viz.data_uri(images[n])}" alt="{n}" '
+            f'<figure style="margin:0"><img src="{pictures.data_uri(images[n])}" alt="{n}" '
             f'style="width:220px;background:#ddd"><figcaption>{n}</figcaption></figure>'
             for n in ("score", "mask")
         )

@@ -4,7 +4,7 @@ import rasterio
 
 from geochange.errors import OutputError, OutputExistsError
 from geochange.evaluation import confusion_codes, evaluate, map_confusion
-from geochange.viz import CONFUSION_CLASSES
+from geochange.viz.pictures import CONFUSION_CLASSES
 
 from .conftest import transform_of
 

@@ -1,14 +1,12 @@
-"""Pictures: the only place that knows matplotlib and image files."""
+"""Pictures as arrays and as image files."""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
-import math
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +14,6 @@ from PIL import Image
 
 from geochange.blocks import BoolArray, FloatArray
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-RGBArray = NDArray[np.uint8]
 SCORE_RAMP = ("#fff5f0", "#fb6a4a", "#67000d")
 CHANGE_COLOUR = (228, 26, 28)
 CONFUSION_CLASSES = {
@@ -117,31 +111,6 @@ def render_errors(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return picture
 
 
-def plot_errors(codes: NDArray[np.uint8], axis: Axes | None = None) -> Axes:
-    """Draw a confusion map with a legend that counts its pixels; returns the axes.
-
-    Parameters
-    ----------
-    codes : uint8 (H, W)
-        See :data:`CONFUSION_CLASSES`.
-    """
-    from matplotlib.patches import Patch
-
-    if axis is None:
-        from matplotlib.figure import Figure
-
-        aspect = codes.shape[0] / codes.shape[1]
-        axis = Figure(figsize=(7, 5 * aspect + 0.6), layout="constrained").subplots()
-    axis.imshow(render_errors(codes), interpolation="nearest")
-    axis.set_axis_off()
-    handles = [
-        Patch(color=[c / 255 for c in colour], label=f"{name}: {(codes == code).sum():,} px")
-        for code, (name, colour) in reversed(CONFUSION_CLASSES.items())
-    ]
-    axis.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    return axis
-
-
 def _rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
@@ -217,86 +186,3 @@ def swipe_html(before: bytes, after: bytes, labels: tuple[str, str], width_px: i
         f'<img src="{data_uri(before)}" alt="{first}" style="{box}">'
         f'<div style="{tag};left:6px;line-height:1.4">{first}</div></div></div>'
     )
-
-
-def plot_panels(
-    panels: Sequence[tuple[str, NDArray[np.uint8]]],
-    extent: tuple[float, float, float, float],
-    axis_labels: tuple[str, str],
-    *,
-    figsize: tuple[float, float] | None = None,
-) -> Any:
-    """Draw pictures side by side on one extent and return the matplotlib figure.
-
-    Parameters
-    ----------
-    panels : sequence of (title, uint8 (H, W, 4))
-    extent : left, right, bottom, top in axis units
-    axis_labels : x, y
-    """
-    from matplotlib.figure import Figure
-
-    across = min(len(panels), 4)
-    down = math.ceil(len(panels) / across)
-    aspect = panels[0][1].shape[0] / panels[0][1].shape[1]
-    size = figsize or (3.6 * across, max(2.2, 3.4 * aspect) * down + 0.7)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-    for axis, (title, picture) in zip(axes.flat, panels, strict=False):
-        axis.imshow(picture, extent=extent, interpolation="nearest", aspect="auto")
-        axis.set_title(title, fontsize=10)
-        axis.tick_params(labelsize=7)
-        axis.ticklabel_format(useOffset=False, style="plain")
-        axis.set_facecolor("#d9d9d9")
-        axis.set_box_aspect(aspect)
-    for axis in axes.flat[len(panels) :]:
-        axis.set_visible(False)
-    for axis in axes[-1]:
-        axis.set_xlabel(axis_labels[0], fontsize=8)
-        axis.tick_params(axis="x", rotation=30)
-    axes[0][0].set_ylabel(axis_labels[1], fontsize=8)
-    return figure
-
-
-def plot_score_histogram(
-    counts: NDArray[np.int64], threshold: float | None, axis: Axes | None = None
-) -> Axes:
-    """Draw the histogram of scores (log counts) with a line at the threshold; returns the axes.
-
-    Parameters
-    ----------
-    counts : int64 (bins,)
-        Pixels per equal bin over [0, 1].
-    """
-    if axis is None:
-        from matplotlib.figure import Figure
-
-        axis = Figure(figsize=(6, 2.6), layout="constrained").subplots()
-    axis.stairs(counts, np.linspace(0, 1, len(counts) + 1), fill=True, color="#6b7f95")
-    axis.set_yscale("symlog", linthresh=1)
-    axis.set_ylim(0)
-    axis.set_xlim(0, 1)
-    axis.set_xlabel("change score")
-    axis.set_ylabel("pixels")
-    if threshold is not None:
-        axis.axvline(threshold, color="#e41a1c")
-        axis.text(
-            threshold,
-            0.97,
-            f" {threshold:.3f}",
-            transform=axis.get_xaxis_transform(),
-            va="top",
-            color="#e41a1c",
-            fontsize=9,
-        )
-    return axis
-
-
-def figure_png(figure: Any, dpi: int = 110) -> bytes:
-    """Render a matplotlib figure as PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", dpi=dpi)
-    return buffer.getvalue()

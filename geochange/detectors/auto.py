@@ -1,0 +1,95 @@
+"""Which method suits a pair, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from geochange.blocks import PairTraits
+
+MEDIUM_RESOLUTION_M = 20.0
+"""From this pixel size on, most pixels mix several surfaces and show no structure."""
+ENOUGH_BANDS = 4
+"""Bands that canonical variates need to separate change from haze and season."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A method, its options and the reason, one sentence for a person.
+
+    Attributes
+    ----------
+    name : str
+        A registered method.
+    options : dict
+        Keyword-only options of its builder.
+    reason : str
+    """
+
+    name: str
+    options: dict[str, object] = field(default_factory=dict)
+    reason: str = ""
+
+
+def choose_method(traits: PairTraits) -> Choice:
+    """Choose a training-free method from what the files say of a pair, without a look at pixels.
+
+    Parameters
+    ----------
+    traits : PairTraits
+        Bands, roles, pixel size and type.
+
+    Examples
+    --------
+    >>> names = ("B02", "B03", "B04", "B08")
+    >>> roles = ("blue", "green", "red", "nir")
+    >>> choice = choose_method(PairTraits(names, names, roles, gsd_m=10.0, dtype="uint16"))
+    >>> choice.name, choice.options["roles"]
+    ('context', ('blue', 'green', 'red', 'nir'))
+    >>> choose_method(PairTraits(("VV",), ("VV",), ("sar",))).reason
+    'radar bands (VV): speckle is multiplicative, so the dates are compared by their ratio'
+    """
+    before, after = traits.bands_before, traits.bands_after
+    if "sar" in traits.roles and len(before) == len(after):
+        return _choose_radar(traits)
+    if len(before) != len(after):
+        return Choice(
+            "irmad",
+            {},
+            f"{len(before)} bands before and {len(after)} after: canonical variates compare "
+            "dates whose bands differ",
+        )
+    if len(before) == 1 and traits.roles[:1] == (None,):
+        return Choice(
+            "log-ratio",
+            {},
+            f"one {traits.dtype} band without a known name was assumed to be SAR amplitude; for a "
+            "panchromatic image choose method 'context'",
+        )
+    if len(before) >= ENOUGH_BANDS and (traits.gsd_m or 0.0) >= MEDIUM_RESOLUTION_M:
+        return Choice(
+            "irmad",
+            {},
+            f"{len(before)} bands at {traits.gsd_m:.0f} m: pixels mix surfaces, so spectra tell "
+            "more than structure, whatever the gain and haze of the dates",
+        )
+    return _choose_optical(traits)
+
+
+def _choose_radar(traits: PairTraits) -> Choice:
+    return Choice(
+        "log-ratio",
+        {},
+        f"radar bands ({', '.join(traits.bands_before)}): speckle is multiplicative, so the dates "
+        "are compared by their ratio",
+    )
+
+
+def _choose_optical(traits: PairTraits) -> Choice:
+    count = len(traits.bands_before)
+    size = f" at {traits.gsd_m:.3g} m" if traits.gsd_m else ""
+    bands = "1 band" if count == 1 else f"{count} bands"
+    reason = (
+        f"optical image, {bands}{size}: structure is resolved, so shifts and surroundings are "
+        "taken into account"
+    )
+    return Choice("context", {"roles": traits.roles}, reason)
