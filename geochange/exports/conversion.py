@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import geopandas
 import pyogrio
 
 from geochange.errors import OutputExistsError, UsageError, suggest
@@ -20,6 +21,8 @@ DRIVERS = {
     ".kml": "KML",
     ".csv": "CSV",
 }
+SHAPEFILE_NAMES = {"perimeter_m": "perim_m", "date_before": "date_bef", "date_after": "date_aft"}
+SHAPEFILE_NAME_LENGTH = 10
 LON_LAT_ONLY = (".kml", ".geojson")
 
 
@@ -81,14 +84,14 @@ def export(
     return target
 
 
-def _write(frame: object, target: Path, suffix: str) -> None:
+def _write(frame: geopandas.GeoDataFrame, target: Path, suffix: str) -> None:
     if suffix == ".shp":
         # A shapefile is several files; it is written in place and cannot be swapped in at once.
-        pyogrio.write_dataframe(frame, target, driver=DRIVERS[suffix])
+        pyogrio.write_dataframe(_shorten(frame), target, driver=DRIVERS[suffix])
         return
     with replace_atomically(target) as temporary:
         if suffix == ".parquet":
-            frame.to_parquet(temporary)  # type: ignore[attr-defined]
+            frame.to_parquet(temporary)
             return
         options = {"GEOMETRY": "AS_WKT"} if suffix == ".csv" else {}
         versions = {"VERSION": "1.2"} if suffix == ".gpkg" else {}
@@ -99,3 +102,12 @@ def _write(frame: object, target: Path, suffix: str) -> None:
             layer_options=options,
             dataset_options=versions,
         )
+
+
+def _shorten(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
+    """Fit names to the ten characters of a shapefile, and dates to text."""
+    names = {name: name.replace("delta_", "d_")[:SHAPEFILE_NAME_LENGTH] for name in frame.columns}
+    short = frame.rename(columns=names | SHAPEFILE_NAMES)
+    for name in ("date_bef", "date_aft"):
+        short[name] = short[name].astype("string").str[:10]
+    return short
