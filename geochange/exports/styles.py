@@ -20,6 +20,15 @@ CLASS_COLORS = (
 )
 """ColorBrewer Set1 without its yellow; classes beyond the eighth start again."""
 
+OWN_CLASS_COLORS = {
+    "change": "#e41a1c",
+    "brighter": "#ff7f00",
+    "darker": "#377eb8",
+    "vegetation_gain": "#4daf4a",
+    "vegetation_loss": "#a65628",
+}
+"""Colours of the classes that geochange names itself: the same in every report and project."""
+
 SCORE_COLORS = ("#fff5f0", "#fcbba1", "#fb6a4a", "#cb181d", "#67000d")
 """Sequential ramp for five bins of the score, ColorBrewer Reds."""
 
@@ -46,11 +55,13 @@ def class_colors(classes: Iterable[str | None]) -> dict[str, str]:
 
     Examples
     --------
-    >>> class_colors(["vanished", "appeared"])
-    {'appeared': '#e41a1c', 'vanished': '#377eb8'}
+    >>> class_colors(["vanished", "appeared", "vegetation_gain"])
+    {'appeared': '#e41a1c', 'vanished': '#377eb8', 'vegetation_gain': '#4daf4a'}
     """
     names = sorted({name for name in classes if name is not None})
-    return {name: CLASS_COLORS[i % len(CLASS_COLORS)] for i, name in enumerate(names)}
+    others = [name for name in names if name not in OWN_CLASS_COLORS]
+    cycled = {name: CLASS_COLORS[i % len(CLASS_COLORS)] for i, name in enumerate(others)}
+    return {name: OWN_CLASS_COLORS.get(name) or cycled[name] for name in names}
 
 
 def symbol_color(color: str, alpha: float = 1.0) -> str:
