@@ -23,6 +23,9 @@ from geochange.io.scene import DateReader, Scene, Source, describe_date, read_da
 from geochange.tiles import Tile, Window
 
 
+DATES = ("before", "after")
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two dates that share one grid; nothing is read until a tile is asked for.
@@ -147,14 +150,16 @@ def open_pair(
         polygons = parse_aoi(aoi, geobox)
         geobox = crop_to_polygons(geobox, polygons)
         area = VectorMask(tuple(polygons), geobox)
-    notes = [*scenes[0].notes, *scenes[1].notes, note]
+    notes = [note]
     readers = []
-    for scene, index, mask in zip(scenes, positions, (mask_before, mask_after), strict=True):
+    masks_given = mask_before, mask_after
+    for when, scene, index, mask in zip(DATES, scenes, positions, masks_given, strict=True):
+        notes += [f"{when}: {said}" for said in scene.notes]
         masks: tuple[Mask, ...] = ()
         if mask is not None:
             opened, said = open_mask(mask, geobox, scene.geobox, mask_codes)
             masks = (opened,)
-            notes.append(said)
+            notes.append(f"{when}: {said}")
         readers.append(read_date(scene, index, geobox, resampling, masks))
     notes += _describe_grids(scenes, readers, geobox, whole, resampling)
     return Pair(readers[0], readers[1], geobox, area, scenes, tuple(notes))
@@ -194,7 +199,7 @@ def _describe_grids(
         notes.append(
             f"cut from {rows} x {cols} px to the area that both dates cover and is asked for"
         )
-    for when, reader in zip(("before", "after"), readers, strict=True):
+    for when, reader in zip(DATES, readers, strict=True):
         files = reader.readers
         warped = [f for f in files if f.shift is None]
         if warped:

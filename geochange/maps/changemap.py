@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import xarray
 
 PICTURE_PX = 512
+PANEL_PX = 400
 LAYERS = ("score", "mask")
 
 
@@ -34,6 +35,9 @@ class Swipe:
     """A before/after swipe that a notebook shows and that can be saved as a page of its own."""
 
     html: str
+
+    def __repr__(self) -> str:
+        return "<Swipe: shown by a notebook, or save it with .to_html(path)>"
 
     def _repr_html_(self) -> str:
         return self.html
@@ -162,9 +166,9 @@ class ChangeMap:
         Both dates share one stretch. Axes are in units of the CRS, or pixels without one.
         """
         panels = [
-            (self.labels[0], self.picture("before")),
-            (self.labels[1], self.picture("after")),
-            ("change score", self.picture("score")),
+            (self.labels[0], self.picture("before", PANEL_PX)),
+            (self.labels[1], self.picture("after", PANEL_PX)),
+            ("change score", self.picture("score", PANEL_PX)),
             (f"{self.count} changes", self._overlay()),
         ]
         height, width = (int(n) for n in self.geobox.shape)
@@ -190,7 +194,7 @@ class ChangeMap:
         return f"easting ({crs.units[0]})", f"northing ({crs.units[0]})"
 
     def _overlay(self) -> NDArray[np.uint8]:
-        return pictures.blend(self.picture("after"), self.picture("mask"), 0.75)
+        return pictures.blend(self.picture("after", PANEL_PX), self.picture("mask", PANEL_PX), 0.75)
 
     def swipe(self, width_px: int = 640) -> Swipe:
         """Return a before/after swipe without scripts: drag the corner of the upper picture."""

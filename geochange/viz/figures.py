@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from geochange.viz.pictures import CONFUSION_CLASSES, render_errors
+from geochange.viz.pictures import CONFUSION_CLASSES, render_errors, shrink_png
 
 DPI = 110
 
@@ -22,7 +22,8 @@ class NotebookFigure(Figure):
     """A figure that a notebook shows without any backend being chosen."""
 
     def _repr_png_(self) -> bytes:
-        return figure_png(self)
+        """Return a PNG of 256 colours: notebooks are kept in version control."""
+        return shrink_png(figure_png(self))
 
 
 def plot_errors(codes: NDArray[np.uint8], axis: Axes | None = None) -> Axes:

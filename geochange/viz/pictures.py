@@ -130,6 +130,15 @@ def encode_png(picture: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
+def shrink_png(image: bytes) -> bytes:
+    """Bring a PNG down to a palette of 256 colours."""
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(image)) as picture:
+        small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
 def encode_webp(picture: NDArray[np.uint8], max_px: int = 512, quality: int = 82) -> bytes:
     """Encode uint8 (H, W, 3 or 4) as WebP, shrunk to at most ``max_px`` on its longer side."""
     image = Image.fromarray(picture)
