@@ -298,18 +298,6 @@ def _piles_up(count: NDArray[np.int64]) -> bool:
     return count.size >= MANY_VALUES and bool(count[0] > 3 * count[1:9].max())
 
 
-def rounding_step(values: Array64) -> Array64:
-    """Return the smallest difference between two values of each band; 0 for a constant band.
-
-    Examples
-    --------
-    >>> rounding_step(np.array([[1.0, 2.0], [4.0, 2.0], [2.0, 2.0]]))
-    array([1., 0.])
-    """
-    gaps = [np.diff(np.unique(band)) for band in values.T]
-    return np.array([gap.min() if gap.size else 0.0 for gap in gaps])
-
-
 def whiten(difference: Array64, level: Array64, floor: Array64, shrinkage: float) -> FloatArray:
     """Return the symmetric matrix that whitens differences of unchanged pixels.
 
@@ -349,35 +337,6 @@ def _robust_covariance(centred: Array64) -> Array64:
     inverse = np.linalg.inv(covariance + 1e-6 * np.eye(count))
     typical = float(np.median(np.sum((centred @ inverse) * centred, axis=1))) / middle
     return covariance * typical if typical > 0 else covariance
-
-
-def local_range(band: FloatArray, valid: BoolArray, radius: int) -> tuple[FloatArray, FloatArray]:
-    """Return the least and the greatest valid value within ``radius`` px, (H, W) each.
-
-    Both are the value itself where it is invalid.
-    """
-    lost = np.float32(-np.inf)
-    low = -_local_maximum(np.where(valid, -band, lost), radius)
-    high = _local_maximum(np.where(valid, band, lost), radius)
-    return np.where(valid, low, band), np.where(valid, high, band)
-
-
-def _local_maximum(band: FloatArray, radius: int) -> FloatArray:
-    rows = band.copy()
-    for step in range(1, radius + 1):
-        np.maximum(rows[step:], band[:-step], out=rows[step:])
-        np.maximum(rows[:-step], band[step:], out=rows[:-step])
-    grown = rows.copy()
-    for step in range(1, radius + 1):
-        np.maximum(grown[:, step:], rows[:, :-step], out=grown[:, step:])
-        np.maximum(grown[:, :-step], rows[:, step:], out=grown[:, :-step])
-    return grown
-
-
-def leave(band: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-    """Return how far ``band`` lies outside ``[low, high]``; 0 inside."""
-    distance: FloatArray = np.maximum(np.maximum(low - band, band - high), np.float32(0))
-    return distance
 
 
 def _column(values: Array64) -> FloatArray:

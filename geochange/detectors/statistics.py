@@ -93,6 +93,18 @@ def estimate_noise(difference: NDArray[np.floating], level: NDArray[np.floating]
     return np.where(sigma > 0, sigma, 1.0)
 
 
+def rounding_step(values: NDArray[np.floating]) -> Vector:
+    """Return the smallest difference between two values of each band; 0 for a constant band.
+
+    Examples
+    --------
+    >>> rounding_step(np.array([[1.0, 2.0], [4.0, 2.0], [2.0, 2.0]]))
+    array([1., 0.])
+    """
+    gaps = [np.diff(np.unique(band)) for band in values.T]
+    return np.array([gap.min() if gap.size else 0.0 for gap in gaps])
+
+
 def fit_gain(before: FloatArray, after: FloatArray, iterations: int = 20) -> Vector:
     """Gain of a robust straight line from ``before`` to ``after``, per band.
 

@@ -191,7 +191,8 @@ class ChangeMap:
             return "column (px)", "row (px)"
         if crs.geographic:
             return "longitude (°)", "latitude (°)"
-        return f"easting ({crs.units[0]})", f"northing ({crs.units[0]})"
+        unit = {"metre": "m"}.get(crs.units[0], crs.units[0])
+        return f"easting ({unit})", f"northing ({unit})"
 
     def _overlay(self) -> NDArray[np.uint8]:
         return pictures.blend(self.picture("after", PANEL_PX), self.picture("mask", PANEL_PX), 0.75)
