@@ -68,9 +68,9 @@ def choose_method(traits: PairTraits) -> Choice:
     if len(before) >= ENOUGH_BANDS and (traits.gsd_m or 0.0) >= MEDIUM_RESOLUTION_M:
         return Choice(
             "irmad",
-            {},
+            {"shift": 1},
             f"{len(before)} bands at {traits.gsd_m:.0f} m: pixels mix surfaces, so spectra tell "
-            "more than structure, whatever the gain and haze of the dates",
+            "more than structure, whatever the gain and haze; shifts of up to 1 px are forgiven",
         )
     return _choose_optical(traits)
 

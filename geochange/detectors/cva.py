@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtri
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
 from geochange.detectors.base import score_from_sigma
@@ -16,6 +17,9 @@ from geochange.detectors.statistics import (
     require_equal_bands,
     sample_pixels,
 )
+
+OUTLIER = 3.0
+"""Standardised differences are cut at this many sigmas before their correlation is taken."""
 
 
 class CVA:
@@ -40,6 +44,8 @@ class CVA:
     ----------
     gain_, offset_, noise_ : float64 (bands,)
         The standardised difference is ``(after - gain_ * before - offset_) / noise_``.
+    degrees_ : float
+        Degrees of freedom of its squared length, see :func:`count_degrees`.
 
     References
     ----------
@@ -84,6 +90,8 @@ class CVA:
         self.offset_ = np.median(difference, axis=0).astype(np.float64)
         difference -= self.offset_.astype(np.float32)
         self.noise_ = estimate_noise(difference, after)
+        difference /= self.noise_.astype(np.float32)
+        self.degrees_ = count_degrees(np.clip(difference, -OUTLIER, OUTLIER, out=difference))
         return self
 
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
@@ -97,6 +105,10 @@ class CVA:
             score = score_from_sigma(total)
         score[~valid] = np.nan
         return score
+
+    def score_at_p(self, p: float) -> float:
+        """Score that an unchanged pixel exceeds with probability ``p``, for Gaussian noise."""
+        return float(score_from_sigma(np.sqrt(chdtri(self.degrees_, p) / self.degrees_)))
 
     def direction(self, before: FloatArray, after: FloatArray) -> FloatArray:
         """Angle between the change vector and the vector of equal change in all bands.
@@ -156,3 +168,24 @@ class CVA:
             buffer -= np.float32(offset)
             buffer *= np.float32(1 / noise)
             yield buffer
+
+
+def count_degrees(standardised: FloatArray) -> float:
+    """Degrees of freedom of the squared length of correlated Gaussian bands (Satterthwaite 1946).
+
+    Parameters
+    ----------
+    standardised : float32 (pixels, bands)
+        Of unit variance and mean 0.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=(100_000, 1)).astype(np.float32)
+    >>> round(count_degrees(np.hstack([noise, noise])), 2)
+    1.0
+    """
+    spread = np.sqrt((standardised**2).mean(axis=0, dtype=np.float64))
+    unit = standardised / np.where(spread > 0, spread, 1).astype(np.float32)
+    correlation = (unit.T @ unit).astype(np.float64) / len(unit)
+    np.fill_diagonal(correlation, 1)
+    return float(len(correlation) ** 2 / (correlation**2).sum())

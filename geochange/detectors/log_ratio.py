@@ -12,10 +12,12 @@ from geochange.detectors.smoothing import box_mean, require_odd
 from geochange.detectors.statistics import Vector, require_equal_bands, sample_pixels
 from geochange.errors import InputError, UsageError
 
-LOG_PER_UNIT = {"amplitude": 1.0, "intensity": 0.5, "db": float(np.log(10) / 20)}
-"""What turns a difference of logarithms, or of decibels, into a difference of log amplitude."""
-FLOOR_SHARE = 0.01
-"""Added to amplitudes before the logarithm, as a share of their median: dark water stays finite."""
+UNITS = ("amplitude", "intensity", "db")
+DECIBEL = float(np.log(10) / 20)
+"""Natural logarithm of the amplitude ratio of one decibel."""
+FLOOR_SHARE = 0.1
+"""Added to amplitudes before the logarithm, as a share of their median: in the dark a small offset
+would be a large ratio."""
 MAX_NEGATIVE_SHARE = 0.01
 
 
@@ -69,10 +71,10 @@ class LogRatio:
     >>> detector = LogRatio().fit(pair.blocks(TilePlan(pair.shape, size=32)))
     >>> score = detector.score(before[None], after[None], pair.valid[None])[0]
     >>> score[4, 4].round(2), score[30, 30]
-    (np.float32(0.53), np.float32(0.0))
+    (np.float32(0.5), np.float32(0.0))
     """
 
-    threshold = "otsu"
+    threshold = "otsu:0.1"
 
     def __init__(
         self,
@@ -83,8 +85,8 @@ class LogRatio:
         max_pixels: int = 500_000,
         seed: int = 0,
     ) -> None:
-        if unit not in LOG_PER_UNIT:
-            msg = f"unit must be one of {', '.join(LOG_PER_UNIT)}, got '{unit}'"
+        if unit not in UNITS:
+            msg = f"unit must be one of {', '.join(UNITS)}, got '{unit}'"
             raise UsageError(msg)
         self.unit = unit
         self.speckle = speckle
@@ -107,8 +109,9 @@ class LogRatio:
         before, after = sample_pixels(blocks, self.max_pixels, self.seed)
         require_equal_bands(before.shape[1], after.shape[1], "log-ratio")
         self._require_positive(before, after)
-        middle = np.median(np.concatenate([before, after]), axis=0).astype(np.float64)
-        self.floor_: Vector = np.where(middle > 0, FLOOR_SHARE * middle, 1.0)
+        middle = np.median(np.concatenate([before, after]), axis=0)
+        self.floor_: Vector = FLOOR_SHARE * self._amplitude(middle).astype(np.float64)
+        self.floor_[self.floor_ == 0] = FLOOR_SHARE
         ratio = self._log_amplitude(after, self.floor_) - self._log_amplitude(before, self.floor_)
         self.offset_: Vector = np.median(ratio, axis=0).astype(np.float64)
         return self
@@ -141,14 +144,18 @@ class LogRatio:
 
     def _log_amplitude(self, pixels: FloatArray, floor: Vector) -> FloatArray:
         """Natural logarithm of the amplitude; ``floor`` is added along the last axis."""
-        scale = np.float32(LOG_PER_UNIT[self.unit])
-        logarithm = pixels.copy()
-        if self.unit != "db":
-            np.maximum(logarithm, 0, out=logarithm)
-            logarithm += floor.astype(np.float32)
-            np.log(logarithm, out=logarithm)
-        logarithm *= scale
-        return logarithm
+        amplitude = self._amplitude(pixels)
+        amplitude += floor.astype(np.float32)
+        return np.log(amplitude, out=amplitude)
+
+    def _amplitude(self, pixels: FloatArray) -> FloatArray:
+        if self.unit == "db":
+            amplitude: FloatArray = pixels * np.float32(DECIBEL)
+            return np.exp(amplitude, out=amplitude)
+        amplitude = np.maximum(pixels, np.float32(0))
+        if self.unit == "intensity":
+            np.sqrt(amplitude, out=amplitude)
+        return amplitude
 
     def _require_positive(self, before: FloatArray, after: FloatArray) -> None:
         share = max(float((date < 0).mean()) for date in (before, after))

@@ -35,10 +35,15 @@ class IRMAD(ChiSquareDetector):
     consistent : bool
         Divide the weighted variances by :func:`~geochange.detectors.variates.weighted_shrinkage`,
         which makes chi-square of unchanged pixels follow its distribution and keeps few bands from
-        collapsing onto a handful of pixels. False gives the iteration exactly as published.
+        collapsing onto a handful of pixels, and let none fall below that of rounded pixel values.
+        False gives the iteration exactly as published.
     regularization : float
         Share of each band's variance added to the diagonal of the covariances. Constant and
         collinear bands work without it.
+    shift : int
+        Residual misregistration that is forgiven, in pixels: what counts of a variate is how far
+        each date lies outside the range that the other one takes within ``shift`` px. 0 is the
+        published method.
     window : int
         Odd edge in pixels of a mean over chi-square, against isolated pixels; 1 is none.
     max_pixels : int
@@ -79,6 +84,7 @@ class IRMAD(ChiSquareDetector):
         tolerance: float = 1e-6,
         consistent: bool = True,
         regularization: float = 0.0,
+        shift: int = 0,
         window: int = 1,
         max_pixels: int = 100_000,
         seed: int = 0,
@@ -88,6 +94,7 @@ class IRMAD(ChiSquareDetector):
             tolerance=tolerance,
             consistent=consistent,
             regularization=regularization,
+            shift=shift,
             window=window,
             max_pixels=max_pixels,
             seed=seed,
@@ -126,7 +133,7 @@ class MAD(IRMAD):
 
     Parameters
     ----------
-    regularization, window, max_pixels, seed
+    regularization, shift, window, max_pixels, seed
         As for :class:`IRMAD`.
 
     References
@@ -139,6 +146,7 @@ class MAD(IRMAD):
         self,
         *,
         regularization: float = 0.0,
+        shift: int = 0,
         window: int = 1,
         max_pixels: int = 100_000,
         seed: int = 0,
@@ -146,6 +154,7 @@ class MAD(IRMAD):
         super().__init__(
             max_iterations=1,
             regularization=regularization,
+            shift=shift,
             window=window,
             max_pixels=max_pixels,
             seed=seed,

@@ -53,7 +53,9 @@ def _spread(extreme: np.ufunc, band: FloatArray, radius: int) -> FloatArray:
     return square
 
 
-def leave_ranges(x: FloatArray, y: FloatArray, of_x: Range, of_y: Range, slack: float) -> FloatArray:
+def leave_ranges(
+    x: FloatArray, y: FloatArray, of_x: Range, of_y: Range, slack: float
+) -> FloatArray:
     """Return how far ``x`` lies outside the range of ``y``, or ``y`` outside that of ``x``.
 
     Parameters

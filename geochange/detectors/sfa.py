@@ -33,7 +33,7 @@ class SFA(ChiSquareDetector):
         change as IR-MAD does (ISFA).
     tolerance : float
         Stop when no eigenvalue moves by more.
-    consistent, regularization, window, max_pixels, seed
+    consistent, regularization, shift, window, max_pixels, seed
         As for :class:`geochange.detectors.mad.IRMAD`.
 
     Attributes
@@ -65,6 +65,7 @@ class SFA(ChiSquareDetector):
         tolerance: float = 1e-6,
         consistent: bool = True,
         regularization: float = 0.0,
+        shift: int = 0,
         window: int = 1,
         max_pixels: int = 100_000,
         seed: int = 0,
@@ -74,6 +75,7 @@ class SFA(ChiSquareDetector):
             tolerance=tolerance,
             consistent=consistent,
             regularization=regularization,
+            shift=shift,
             window=window,
             max_pixels=max_pixels,
             seed=seed,

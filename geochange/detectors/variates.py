@@ -12,8 +12,10 @@ from scipy.special import chdtrc, chdtri, gammaln
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
 from geochange.detectors.base import score_from_sigma
+from geochange.detectors.ranges import leave_ranges, local_range
 from geochange.detectors.smoothing import box_mean, require_odd
-from geochange.detectors.statistics import FLOAT32_NOISE, Vector, sample_pixels
+from geochange.detectors.statistics import FLOAT32_NOISE, Vector, rounding_step, sample_pixels
+from geochange.errors import UsageError
 
 Matrix = NDArray[np.float64]
 
@@ -23,6 +25,10 @@ RANK_TOLERANCE = 1e-6
 """Eigenvalues of a correlation matrix below this share of the largest are collinear bands."""
 VARIANCE_FLOOR = 1e-8
 """Smallest variance of a standardised variate that float32 pixels can carry."""
+OVERSHOOT = 0.3
+"""How far cubic resampling leaves the range of its neighbours, as a share of that range."""
+CALIBRATION = 1.5
+"""Brings what remains beyond local ranges back to the sigmas of the plain variates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +74,68 @@ class LinearVariates:
         With equal bands ``a x - b y`` is taken as ``a (x - y) + (a - b) y``, which is exactly 0
         for equal dates and loses no digits for nearly equal ones.
         """
-        sigma = np.sqrt(self.variance)[:, None]
-        a, b = self.a / sigma, self.b / sigma
-        x = before - self.mean_before.astype(np.float32)[:, None]
-        y = after - self.mean_after.astype(np.float32)[:, None]
+        a, b = self._standardise()
+        x, y = self._centre(before, after)
         if a.shape == b.shape:
             x -= y
             b = b - a
         variates: FloatArray = np.matmul(a.astype(np.float32), x)
         variates -= np.matmul(b.astype(np.float32), y)
         return variates
+
+    def chi_square_outside(
+        self, before: FloatArray, after: FloatArray, valid: BoolArray, shift: int
+    ) -> FloatArray:
+        """Chi-square of what each date leaves of the other's local ranges, variate by variate.
+
+        Parameters
+        ----------
+        before, after : float32 (C_before, H, W), (C_after, H, W)
+        valid : bool (H, W)
+        shift : int
+            Radius of the ranges in pixels.
+
+        Returns
+        -------
+        float32 (H, W)
+        """
+        dates = self._centre(before[:, valid], after[:, valid])
+        total = np.zeros(valid.shape, np.float32)
+        for rows in zip(*self._standardise(), strict=True):
+            x, y = (_place(row, date, valid) for row, date in zip(rows, dates, strict=True))
+            of_x, of_y = (local_range(variate, valid, shift) for variate in (x, y))
+            outside = leave_ranges(x, y, of_x, of_y, OVERSHOOT)
+            np.maximum(outside, 0, out=outside)
+            total += np.square(outside, out=outside)
+        return total
+
+    def _standardise(self) -> tuple[Matrix, Matrix]:
+        """Coefficients of both dates for variates of unit variance."""
+        sigma = np.sqrt(self.variance)[:, None]
+        return self.a / sigma, self.b / sigma
+
+    def _centre(self, before: FloatArray, after: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Less the means, for pixels along the last axis and bands along the one before."""
+        x = before - self.mean_before.astype(np.float32)[:, None]
+        return x, after - self.mean_after.astype(np.float32)[:, None]
+
+    def raise_variance(self, before: Vector, after: Vector) -> Self:
+        """Return variates whose variance is at least that of rounding.
+
+        Parameters
+        ----------
+        before, after : float64 (C_before,), (C_after,)
+            Steps that the values of each band are rounded to.
+        """
+        rounding = ((self.a * before) ** 2).sum(axis=1) + ((self.b * after) ** 2).sum(axis=1)
+        return replace(self, variance=np.maximum(self.variance, rounding / 12))
+
+
+def _place(coefficients: Vector, pixels: FloatArray, valid: BoolArray) -> FloatArray:
+    """Combine the bands of ``pixels`` (C, P) and put them where ``valid`` (H, W), 0 elsewhere."""
+    variate = np.zeros(valid.shape, np.float32)
+    variate[valid] = coefficients.astype(np.float32) @ pixels
+    return variate
 
 
 def weighted_shrinkage(variates: int) -> float:
@@ -148,18 +206,23 @@ class ChiSquareDetector:
         tolerance: float,
         consistent: bool,
         regularization: float,
+        shift: int,
         window: int,
         max_pixels: int,
         seed: int,
     ) -> None:
+        if shift < 0:
+            msg = f"shift must be at least 0 px, got {shift}"
+            raise UsageError(msg)
         self.max_iterations = max_iterations
         self.tolerance = tolerance
         self.consistent = consistent
         self.regularization = regularization
+        self.shift = shift
         self.window = window
         self.max_pixels = max_pixels
         self.seed = seed
-        self.halo = require_odd("window", window) // 2
+        self.halo = shift + require_odd("window", window) // 2
 
     def solve(
         self, before: Matrix, after: Matrix, weights: Vector
@@ -180,6 +243,9 @@ class ChiSquareDetector:
         sample = sample_pixels(blocks, self.max_pixels, self.seed)
         before, after = (np.ascontiguousarray(date.T) for date in sample)
         dense = before.astype(np.float64), after.astype(np.float64)
+        steps = [
+            rounding_step(date.T) if self.consistent else np.zeros(len(date)) for date in dense
+        ]
         weights = np.ones(before.shape[1])
         spectrum: Vector | None = None
         for iteration in range(self.max_iterations):
@@ -188,6 +254,7 @@ class ChiSquareDetector:
             if iteration and self.consistent and spectrum.size:
                 shrinkage = weighted_shrinkage(spectrum.size)
                 variates = replace(variates, variance=variates.variance / shrinkage)
+            variates = variates.raise_variance(*steps)
             self.variates_, self.spectrum_, self.iterations_ = variates, spectrum, iteration + 1
             if spectrum.size == 0 or _settled(previous, spectrum, self.tolerance):
                 break
@@ -198,23 +265,37 @@ class ChiSquareDetector:
 
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
         """Score tiles, see :class:`geochange.detectors.base.Detector`."""
-        flat = (date.reshape(*date.shape[:2], -1) for date in (before, after))
         with np.errstate(invalid="ignore", over="ignore"):
-            chi_square = self.variates_.chi_square(*flat)
+            chi_square = self._chi_square(before, after, valid)
             chi_square /= np.float32(max(self.spectrum_.size, 1))
-            smooth = box_mean(chi_square.reshape(valid.shape), valid, self.window)
-            score = score_from_sigma(np.sqrt(smooth, out=smooth))
+            smooth = box_mean(chi_square, valid, self.window)
+            sigma = np.sqrt(smooth, out=smooth)
+            score = score_from_sigma(sigma * np.float32(self._calibration))
         score[~valid] = np.nan
         return score
+
+    def _chi_square(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
+        """Chi-square (N, H, W) of the variates, or of what a shift leaves of them."""
+        if not self.shift:
+            flat = (date.reshape(*date.shape[:2], -1) for date in (before, after))
+            return self.variates_.chi_square(*flat).reshape(valid.shape)
+        tiles = zip(before, after, valid, strict=True)
+        outside = self.variates_.chi_square_outside
+        return np.stack([outside(x, y, known, self.shift) for x, y, known in tiles])
+
+    @property
+    def _calibration(self) -> float:
+        return CALIBRATION if self.shift else 1.0
 
     def score_at_p(self, p: float) -> float:
         """Score that an unchanged pixel exceeds with probability ``p``.
 
-        The chi-square distribution of the variates; a ``window`` above 1 makes the true
-        probability smaller.
+        The chi-square distribution of the variates; a ``shift``, or a ``window`` above 1, makes the
+        true probability smaller.
         """
         degrees = max(self.spectrum_.size, 1)
-        return float(score_from_sigma(np.sqrt(chdtri(degrees, p) / degrees)))
+        sigma = np.sqrt(chdtri(degrees, p) / degrees)
+        return float(score_from_sigma(self._calibration * sigma))
 
 
 def _settled(previous: Vector | None, spectrum: Vector, tolerance: float) -> bool:

@@ -16,9 +16,9 @@ from geochange.io.tilestore import TileStore
 from geochange.maps.preview import Preview, PreviewPart
 from geochange.tiles import Tile, TilePlan
 
-FIT_TILE_PX = 512
+FIT_TILE_PX = 256
 """Detectors learn from tiles of this one size, so what they learn does not depend on the tiling."""
-FIT_MAX_PIXELS = 16_000_000
+FIT_MAX_PIXELS = 4_000_000
 """Larger scenes are learned from an even, seeded choice of tiles with this many pixels in all."""
 
 

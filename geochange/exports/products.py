@@ -111,9 +111,13 @@ def write_qgis_project(findings: Findings, folder: Path) -> None:
     pair, path = findings.pair, folder / "changes.gpkg"
     best = best_changes(read_batches(path), MAX_BOOKMARKS)
     scenes = [
-        _scene(findings, reader, when, folder / f"{name}.vrt")
-        for name, reader, when in zip(
-            ("before", "after"), (pair.before, pair.after), pair.dates, strict=True
+        _scene(findings, reader, limits, when, folder / f"{name}.vrt")
+        for name, reader, limits, when in zip(
+            ("before", "after"),
+            (pair.before, pair.after),
+            findings.quicklook.limits,
+            pair.dates,
+            strict=True,
         )
     ]
     write_project(
@@ -127,13 +131,15 @@ def write_qgis_project(findings: Findings, folder: Path) -> None:
     )
 
 
-def _scene(findings: Findings, reader: DateReader, when: str | None, vrt: Path) -> Scene:
+def _scene(
+    findings: Findings, reader: DateReader, limits: pictures.Limits, when: str | None, vrt: Path
+) -> Scene:
     shown = [band for band in findings.quicklook.bands if band < len(reader.bands)] or [0]
     located = reader.locate(shown)
     path, bands = located[0][0], tuple(band for _, band in located)
     if len({name for name, _ in located}) > 1:
         path, bands = str(write_stack_vrt(located, vrt)), tuple(range(1, len(located) + 1))
-    stretch = tuple(findings.quicklook.limits[: len(bands)])
+    stretch = tuple(limits[: len(bands)])
     crs = reader.readers[0].file.geobox.crs
     return Scene(path, bands, stretch, crs, _day(when))
 
@@ -158,6 +164,7 @@ def write_run_report(findings: Findings, folder: Path) -> None:
         changes=tuple(_report_changes(findings, best)),
         classes=tuple(total_classes(folder / "changes.gpkg")),
         valid_pixels=int(findings.histogram.sum()),
+        same_stretch=quicklook.same_stretch,
         changed_pixels=run["changes"]["pixels"],
         changed_area_m2=run["changes"]["area_m2"],
         histogram=findings.histogram,

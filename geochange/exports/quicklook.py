@@ -22,29 +22,32 @@ MIN_SIDE_PX, MAX_SIDE_PX = 48, 512
 
 @dataclass(frozen=True)
 class Quicklook:
-    """Before and after as pictures with one stretch.
+    """Before and after as pictures, with one stretch where their units allow.
 
     Attributes
     ----------
     before, after : uint8 (h, w, 4)
-    limits : list of (low, high)
-        The stretch, one pair per shown band.
+    limits : tuple of two lists of (low, high)
+        The stretch of each date, one pair per shown band.
+    same_stretch : bool
     bands : tuple of int
         Positions of the shown bands.
     """
 
     before: NDArray[np.uint8]
     after: NDArray[np.uint8]
-    limits: list[tuple[float, float]]
+    limits: tuple[pictures.Limits, pictures.Limits]
+    same_stretch: bool
     bands: tuple[int, ...]
 
     @classmethod
     def of(cls, preview: Preview) -> Quicklook:
         """Stretch and render a preview."""
         before, after, valid = preview.images()
-        limits = pictures.stretch_limits([before, after], [valid, valid])
-        first, second = (pictures.render_rgb(image, valid, limits) for image in (before, after))
-        return cls(first, second, limits, preview.bands)
+        *limits, same = pictures.stretch_pair(before, after, valid)
+        first = pictures.render_rgb(before, valid, limits[0])
+        second = pictures.render_rgb(after, valid, limits[1])
+        return cls(first, second, (limits[0], limits[1]), same, preview.bands)
 
     def save(self, folder: Path) -> None:
         """Write ``before.png`` and ``after.png``."""
@@ -70,8 +73,8 @@ def draw_thumbnails(
     block = pair.read_window(window)
     edge = pictures.outline(mask.read(window))
     drawn = [
-        pictures.render_rgb(image[list(quicklook.bands)], block.valid, quicklook.limits)
-        for image in (block.before, block.after)
+        pictures.render_rgb(image[list(quicklook.bands)], block.valid, limits)
+        for image, limits in zip((block.before, block.after), quicklook.limits, strict=True)
     ]
     drawn[1][edge] = (*pictures.CHANGE_COLOUR, 255)
     first, second = (

@@ -83,6 +83,8 @@ class ReportData:
     classes : tuple of ClassTotal
         All polygons, by class.
     valid_pixels, changed_pixels : int
+    same_stretch : bool
+        Whether both pictures have one contrast stretch.
     changed_area_m2 : float or None
         None without CRS.
     histogram : int64 (levels,)
@@ -117,6 +119,7 @@ class ReportData:
     method: str
     threshold_method: str
     changed_area_m2: float | None = None
+    same_stretch: bool = True
     method_reason: str = ""
     date_before: date | None = None
     date_after: date | None = None

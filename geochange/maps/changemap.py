@@ -163,7 +163,7 @@ class ChangeMap:
     def plot(self, **kwargs: Any) -> Any:
         """Draw before, after, score and mask side by side; returns the matplotlib figure.
 
-        Both dates share one stretch. Axes are in units of the CRS, or pixels without one.
+        Both dates share one stretch where their units allow. Axes are in units of the CRS, or pixels without one.
         """
         panels = [
             (self.labels[0], self.picture("before", PANEL_PX)),

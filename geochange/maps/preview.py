@@ -71,13 +71,18 @@ class Preview:
         return PreviewPart(core.row // self.factor, core.col // self.factor, sums, counts)
 
     def _reduce(self, pixels: FloatArray, tile: Tile) -> FloatArray:
-        for axis, start, size in (
-            (-2, tile.core.row, tile.core.height),
-            (-1, tile.core.col, tile.core.width),
-        ):
-            borders = np.arange(start // self.factor * self.factor, start + size, self.factor)
-            pixels = np.add.reduceat(pixels, np.maximum(borders - start, 0), axis=axis)
-        return pixels
+        """Sum (..., height, width) over cells; a border cell gets what the tile has of it."""
+        factor, core = self.factor, tile.core
+        margins = [
+            (start % factor, -(start + size) % factor)
+            for start, size in ((core.row, core.height), (core.col, core.width))
+        ]
+        if margins != [(0, 0), (0, 0)]:
+            pixels = np.pad(pixels, [(0, 0)] * (pixels.ndim - 2) + margins)
+        height, width = pixels.shape[-2:]
+        rows = pixels.reshape(*pixels.shape[:-2], height // factor, factor, width).sum(axis=-2)
+        cells: FloatArray = rows.reshape(*rows.shape[:-1], width // factor, factor).sum(axis=-1)
+        return cells
 
     def add(self, part: PreviewPart) -> None:
         """Merge the sums of one tile."""

@@ -23,8 +23,10 @@ BULK_WIDTH = 5.0
 MAX_SHARE = 0.5
 """Share of pixels above which there is no unchanged bulk to compare with."""
 EXAMPLES = {"p": "p:0.001", "hysteresis": "hysteresis:0.4,0.6"}
-LOW_SHARE = 0.7
-"""Low limit of the automatic hysteresis as a share of the high one."""
+LOW_FLOOR = 0.4
+"""The automatic hysteresis lets no score below this join a change: two standard deviations."""
+LOW_SHARE = 0.04
+"""Share of the pixels, those of the highest scores, that it lets join: change is mostly rarer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ def choose_threshold(
         ``auto`` (may answer "nothing changed"), ``otsu``, ``triangle``, ``rosin``, ``kapur``
         (each also as ``otsu:FLOOR``: nothing below that score is change), ``fixed:0.5`` or ``0.5``,
         ``p:PROBABILITY`` (false alarm rate, for methods with a known distribution),
-        ``hysteresis`` or ``hysteresis:LOW,HIGH``.
+        ``hysteresis:LOW,HIGH``, or ``hysteresis``: ``auto``, and the best 4 % of the pixels with
+        scores of at least 0.4 join the changes that they are connected to.
     score_at_p : callable, optional
         The detector's score that no change exceeds with a given probability.
 
@@ -107,7 +110,7 @@ def choose_threshold(
     histogram = np.asarray(histogram, np.int64)
     if name == "fixed":
         value = _parse(spec, argument, 1)[0]
-        return Threshold(value, None, spec, f"fixed at a score of {value:g}")
+        return Threshold(value, None, spec, f"given: a score of at least {value:g}")
     if name == "p":
         return _from_probability(spec, argument, score_at_p)
     if name == "hysteresis":
@@ -144,7 +147,9 @@ def _from_probability(spec: str, argument: str, score_at_p: ScoreAtP | None) -> 
         )
         raise UsageError(msg)
     value = float(score_at_p(probability))
-    return Threshold(value, None, spec, f"exceeded by no change with probability {probability:g}")
+    return Threshold(
+        value, None, spec, f"an unchanged pixel exceeds it with probability {probability:g}"
+    )
 
 
 def _from_histogram(histogram: Counts, name: str, floor: float) -> Threshold:
@@ -158,8 +163,9 @@ def _from_histogram(histogram: Counts, name: str, floor: float) -> Threshold:
     level = first + HISTOGRAM_RULES[name](histogram[first : last + 1].astype(np.float64))
     value = (level + 1) * SCORE_SCALE
     if value < floor:
-        return Threshold(floor, None, method, f"the least score that counts; {name} gave {value:g}")
-    return Threshold(value, None, method, f"{name} rule on the histogram")
+        reason = f"the least score that counts as change; the {name} rule alone gives {value:.3f}"
+        return Threshold(floor, None, method, reason)
+    return Threshold(value, None, method, f"the {name} rule on the histogram of the scores")
 
 
 def _nothing_above(highest: int, limit: float) -> str:
@@ -224,7 +230,7 @@ def _automatic(histogram: Counts) -> Threshold:
     reason = "three standard deviations of what noise and a small shift explain"
     share = float(histogram[_level(bulk) :].sum()) / total
     if bulk > value and share <= MAX_SHARE:
-        value, reason = bulk, "beyond what the bulk of the pixels, taken as unchanged, explains"
+        value, reason = bulk, "more than the bulk of the pixels, taken as unchanged, explains"
     highest = int(np.flatnonzero(histogram)[-1])
     if highest * SCORE_SCALE < value:
         return Threshold(None, None, "auto", _nothing_above(highest, value))
@@ -257,10 +263,16 @@ def _hysteresis(histogram: Counts, spec: str, argument: str) -> Threshold:
         if low > high:
             msg = f"threshold '{spec}' has its low limit above the high one; swap them"
             raise UsageError(msg)
-        return Threshold(high, low, spec, f"{low:g} beside pixels of at least {high:g}")
+        return Threshold(
+            high, low, spec, f"given: {high:g}, and {low:g} where connected to such pixels"
+        )
     automatic = _automatic(histogram)
     if automatic.value is None:
         return Threshold(None, None, spec, automatic.reason)
-    low = LOW_SHARE * automatic.value
-    reason = f"{automatic.reason}; beside such pixels {low:.3f} is enough"
+    ranks = np.cumsum(histogram[::-1])
+    level = SCORE_LEVELS - 1 - int(np.searchsorted(ranks, LOW_SHARE * ranks[-1]))
+    low = max(level * SCORE_SCALE, LOW_FLOOR)
+    if low >= automatic.value:
+        return Threshold(automatic.value, None, spec, automatic.reason)
+    reason = f"{automatic.reason}; pixels connected to such ones join from a score of {low:.3f}"
     return Threshold(automatic.value, low, spec, reason)

@@ -25,6 +25,9 @@ CONFUSION_CLASSES = {
 """Name and colour of each code of a confusion map; 255 is unknown in map or reference. The colours
 can be told apart with any colour vision (Okabe and Ito 2008)."""
 STRETCH_PERCENTILES = (2.0, 98.0)
+SAME_UNITS_SHARE = 0.05
+Limits = list[tuple[float, float]]
+"""One ``(low, high)`` per band: the values shown as black and as white."""
 
 
 def choose_display_bands(roles: Sequence[str | None]) -> tuple[int, ...]:
@@ -48,9 +51,28 @@ def choose_display_bands(roles: Sequence[str | None]) -> tuple[int, ...]:
     return 0, 1, 2
 
 
-def stretch_limits(
-    images: Sequence[FloatArray], valids: Sequence[BoolArray]
-) -> list[tuple[float, float]]:
+def stretch_pair(
+    before: FloatArray, after: FloatArray, valid: BoolArray
+) -> tuple[Limits, Limits, bool]:
+    """Return the stretch of both dates and whether it is one and the same.
+
+    It is, unless their values are of different units (digital numbers and reflectance, say): when
+    in some band one date's range covers less than ``SAME_UNITS_SHARE`` of the range of both, each
+    date gets its own.
+    """
+    both = stretch_limits([before, after], [valid, valid])
+    own = [stretch_limits([image], [valid]) for image in (before, after)]
+    widths = [
+        (high - low) / (top - bottom)
+        for limits in own
+        for (low, high), (bottom, top) in zip(limits, both, strict=True)
+    ]
+    if min(widths) >= SAME_UNITS_SHARE:
+        return both, both, True
+    return own[0], own[1], False
+
+
+def stretch_limits(images: Sequence[FloatArray], valids: Sequence[BoolArray]) -> Limits:
     """Return one ``(low, high)`` per band that serves all images: 2nd and 98th percentile.
 
     Both dates share them, since a stretch per date would show change where there is none.
@@ -126,7 +148,7 @@ def outline(mask: NDArray[np.uint8]) -> BoolArray:
 def encode_png(picture: NDArray[np.uint8]) -> bytes:
     """Encode uint8 (H, W, 3 or 4) as PNG."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", optimize=False, compress_level=6)
+    Image.fromarray(picture).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
 
 

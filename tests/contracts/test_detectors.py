@@ -19,8 +19,11 @@ def test_twenty_bands(name):
     [
         ("cva", {"gain": True}),
         ("irmad", {"window": 5}),
+        ("irmad", {"shift": 1}),
+        ("mad", {"shift": 2, "window": 3}),
         ("irmad", {"consistent": False, "regularization": 0.01}),
         ("sfa", {"max_iterations": 1, "window": 3}),
+        ("sfa", {"shift": 1}),
         ("pca-kmeans", {"block": 9, "components": 5}),
         ("log-ratio", {"unit": "db", "speckle": 7, "context": 1}),
         ("log-ratio", {"unit": "intensity"}),

@@ -35,6 +35,12 @@ def test_the_choice_builds(pair, method):
     assert get_detector(choice.name, **choice.options).halo >= 0
 
 
+def test_landsat_forgives_a_shift():
+    choice = choose_method(traits(LANDSAT, gsd_m=30.0))
+    assert choice.options == {"shift": 1}
+    assert choice.reason.startswith("6 bands at 30 m: ")
+
+
 def test_an_assumption_is_said():
     reason = choose_method(traits((None,), dtype="uint8")).reason
     assert "assumed" in reason

@@ -5,7 +5,6 @@ from scipy import ndimage
 from geochange.detectors.context import (
     ContextDetector,
     fit_line,
-    local_range,
     recorded_range,
     select_bands,
 )
@@ -114,17 +113,6 @@ def test_visible_bands_are_preferred():
     assert automatic_mask(score_pair(before, after)).any()
     assert not automatic_mask(score_pair(before, after, roles=roles)).any()
     assert select_bands(("red", "nir"), 2).tolist() == [0, 1]
-
-
-def test_local_range_is_that_of_valid_neighbours():
-    rng = np.random.default_rng(0)
-    band = rng.normal(size=(12, 15)).astype(np.float32)
-    valid = rng.random(band.shape) > 0.3
-    low, high = local_range(band, valid, 2)
-    for row, col in np.argwhere(valid):
-        near = slice(max(row - 2, 0), row + 3), slice(max(col - 2, 0), col + 3)
-        assert low[row, col] == band[near][valid[near]].min()
-        assert high[row, col] == band[near][valid[near]].max()
 
 
 def test_saturation_needs_a_pile_of_equal_values():

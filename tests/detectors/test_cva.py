@@ -38,6 +38,19 @@ def test_scores_of_unchanged_pixels_do_not_depend_on_the_band_count(bands):
     assert np.sqrt(np.mean((3 * score / (1 - score)) ** 2)) == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.parametrize("shared", [0.0, 0.8])
+@pytest.mark.parametrize("bands", [1, 2, 6])
+def test_unchanged_pixels_exceed_the_score_of_p_with_probability_p(bands, shared):
+    rng = np.random.default_rng(bands)
+    common, own = rng.normal(size=(1, 300, 300)), rng.normal(size=(bands, 300, 300))
+    after = 7 * (np.sqrt(shared) * common + np.sqrt(1 - shared) * own)
+    pair = ArrayPair(np.zeros(after.shape, np.float32), after.astype(np.float32))
+    detector = fit(CVA(), pair)
+    score = score_pair(detector, pair, tile_size=300)
+    for p in (0.1, 0.01, 0.001):
+        assert (score > detector.score_at_p(p)).mean() == pytest.approx(p, rel=0.4)
+
+
 def test_gain_removes_a_radiometric_difference():
     pair = synthetic_pair((80, 80), bands=3, gain=1.8, offset=-20)
     plain, gained = (fit(CVA(gain=gain), pair) for gain in (False, True))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geochange.detectors.smoothing import box_mean, require_odd
+from geochange.detectors.smoothing import box_count, box_mean, gaussian_mean, require_odd
 from geochange.errors import UsageError
 
 
@@ -29,6 +29,28 @@ def test_box_mean_does_not_depend_on_where_the_array_starts():
     whole = box_mean(image, np.ones_like(image, bool), 5)
     part = box_mean(image[7:31, 11:44], np.ones((24, 33), bool), 5)
     np.testing.assert_array_equal(part[2:-2, 2:-2], whole[9:29, 13:42])
+
+
+@pytest.mark.parametrize("lost", [0.0, 0.3])
+def test_gaussian_mean_leaves_out_invalid_pixels(lost):
+    rng = np.random.default_rng(1)
+    image = rng.normal(5, 1, (30, 40)).astype(np.float32)
+    valid = rng.random(image.shape) >= lost
+    found = gaussian_mean(image, valid, 2.0)
+    rows, cols = (np.arange(edge) for edge in image.shape)
+    for row, col in ((0, 0), (15, 20), (29, 38)):
+        weights = np.exp(-(np.add.outer((rows - row) ** 2, (cols - col) ** 2)) / (2 * 2.0**2))
+        weights[(abs(rows - row) > 6)[:, None] | (abs(cols - col) > 6)] = 0
+        assert found[row, col] == pytest.approx(
+            np.average(image, weights=weights * valid), abs=1e-4
+        )
+
+
+def test_a_count_that_is_given_changes_nothing():
+    image = np.random.default_rng(1).normal(size=(20, 20)).astype(np.float32)
+    valid = image > -1
+    given = box_mean(image, valid, 5, box_count(valid, 5))
+    np.testing.assert_array_equal(given, box_mean(image, valid, 5))
 
 
 @pytest.mark.parametrize("size", [0, 2, -3])

@@ -12,7 +12,7 @@ from affine import Affine
 from scipy.ndimage import gaussian_filter
 
 import geochange as gc
-from geochange.errors import InputError, OutputExistsError, UsageError
+from geochange.errors import DataWarning, InputError, OutputExistsError, UsageError
 
 HERE = Affine(10, 0, 500000, 0, -10, 5000000)
 
@@ -206,3 +206,56 @@ def test_grids_that_differ_give_the_same_changes(tmp_path, write_raster, crs, si
     ours = first.geometry.centroid
     theirs = second.geometry.centroid
     assert all(theirs.distance(point).min() < 5 for point in ours)
+
+
+def test_a_finished_score_can_be_cut_again(scene, tmp_path):
+    (before, after), _ = scene
+    result = gc.detect(before, after, tmp_path / "out", method="cva", threshold="otsu")
+    found = gc.threshold(result, "otsu")
+    assert found.value == pytest.approx(result.threshold)
+    again = gc.clean(result, tmp_path / "again.tif", found.value)
+    with rasterio.open(again) as one, rasterio.open(tmp_path / "out" / "mask.tif") as other:
+        np.testing.assert_array_equal(one.read(1), other.read(1))
+        assert one.transform == other.transform
+    path, count = gc.vectorize(again, tmp_path / "again.gpkg")
+    ours = pyogrio.read_dataframe(path, layer="changes")
+    assert count == result.count
+    assert ours.geometry.geom_equals(result.polygons().geometry).all()
+    assert gc.vectorize(again, tmp_path / "large.geojson", min_area="999px")[1] == 0
+    smooth = gc.vectorize(again, tmp_path / "smooth.gpkg", smooth=True)[0]
+    areas = pyogrio.read_dataframe(smooth, layer="changes").geometry.area
+    np.testing.assert_allclose(areas, ours.geometry.area, rtol=0.01)
+    with pytest.raises(OutputExistsError):
+        gc.clean(result, again)
+    with pytest.raises(OutputExistsError):
+        gc.vectorize(again, path)
+
+
+def test_different_band_counts_run_through_a_method_for_them(scene, tmp_path, write_raster):
+    (before, _), _ = scene
+    with rasterio.open(before) as dataset:
+        pixels = dataset.read()
+    two = write_raster("two.tif", pixels[:2], nodata=0)
+    result = gc.detect(before, two, tmp_path / "out")
+    assert result.run["method"]["name"] == "irmad"
+    assert not [name for name in result.polygons().columns if name.startswith("delta_")]
+    with pytest.raises(InputError, match="bands"):
+        gc.detect(before, two, tmp_path / "cva", method="cva")
+
+
+def test_a_pair_without_crs_has_everything_but_geojson(write_raster, tmp_path):
+    rng = np.random.default_rng(0)
+    before = rng.integers(90, 110, (3, 120, 130)).astype(np.uint8)
+    after = before + rng.integers(0, 5, before.shape).astype(np.uint8)
+    after[:, 40:60, 50:70] = 240
+    paths = [write_raster(f"{n}.tif", a, crs=None) for n, a in (("b", before), ("a", after))]
+    with pytest.warns(DataWarning, match="no CRS"):
+        result = gc.detect(*paths, tmp_path / "out")
+    assert not (tmp_path / "out" / "changes.geojson").exists()
+    frame = result.polygons()
+    assert result.area_m2 is None
+    assert frame.crs is None
+    assert len(frame) == 1
+    assert frame["area_m2"].isna().all()
+    with pytest.raises(UsageError, match="CRS"):
+        gc.detect(*paths, tmp_path / "o2", min_area="50m2")

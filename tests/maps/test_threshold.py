@@ -136,10 +136,27 @@ def test_fixed_p_and_hysteresis():
     assert choose_threshold(counts, "p:0.001", score_at_p=lambda p: 1 - p).value == 0.999
     pair = choose_threshold(counts, "hysteresis:0.4,0.6")
     assert (pair.low, pair.value) == (0.4, 0.6)
-    automatic = choose_threshold(counts, "hysteresis")
-    assert automatic.low < automatic.value == choose_threshold(counts).value
-    calm = choose_threshold(histogram(np.full(9, 0.1)), "hysteresis")
+
+
+@pytest.mark.parametrize(
+    ("scores", "low"),
+    [
+        ({0.1: 980, 0.45: 10, 0.6: 10}, 0.4),
+        ({0.1: 900, 0.45: 70, 0.6: 30}, 0.45),
+        ({0.1: 900, 0.45: 40, 0.6: 60}, None),
+    ],
+)
+def test_the_best_pixels_join_changes(scores, low):
+    counts = histogram(np.repeat(list(scores), list(scores.values())))
+    chosen = choose_threshold(counts, "hysteresis")
+    assert chosen.value == choose_threshold(counts).value == 0.5
+    assert chosen.low == (None if low is None else pytest.approx(low, abs=SCORE_SCALE))
+
+
+def test_nothing_joins_where_nothing_changed():
+    calm = choose_threshold(histogram(np.full(9, 0.45)), "hysteresis")
     assert calm.value is calm.low is None
+    assert calm.reason.startswith("nothing changed")
 
 
 @pytest.mark.parametrize(
