@@ -50,4 +50,4 @@ notebooks: $(STAMP)  ## Execute the notebooks in place
 	$(BIN)/python notebooks/execute.py
 
 clean:  ## Remove what the other targets made
-	rm -rf $(VENV) out build dist *.egg-info
+	rm -rf $(VENV) out/demo build dist *.egg-info

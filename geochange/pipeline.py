@@ -16,7 +16,7 @@ from geochange.detectors.registry import get_detector, takes_option
 from geochange.engine.runner import ThreadRunner
 from geochange.engine.scoring import choose_tile_size, fit_detector, score_tiles
 from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_nothing
-from geochange.errors import InputError
+from geochange.errors import InputError, UsageError, suggest
 from geochange.exports.products import (
     PRODUCTS,
     Findings,
@@ -25,9 +25,10 @@ from geochange.exports.products import (
     write_rasters,
     write_run_report,
 )
-from geochange.exports.provenance import describe_run, fingerprint_run
 from geochange.exports.quicklook import Quicklook
+from geochange.exports.run import describe_run, fingerprint_run
 from geochange.io.outputs import new_folder, write_json
+from geochange.io.provenance import plain
 from geochange.io.scene import Scene, Source, describe_date
 from geochange.io.score import MASK_NODATA, SCORE_NODATA, coarsen
 from geochange.io.tilestore import TileStore
@@ -36,11 +37,20 @@ from geochange.maps.changemap import ChangeMap
 from geochange.maps.clean import Cleaning, clean
 from geochange.maps.features import change_features
 from geochange.maps.preview import Preview
-from geochange.maps.threshold import choose_threshold
+from geochange.maps.threshold import check_threshold, choose_threshold
 from geochange.viz.pictures import choose_display_bands
 
 CHOSEN = "chosen by the user"
-NOT_SETTINGS = ("before", "after", "output", "workers", "overwrite", "on_progress", "products")
+NOT_SETTINGS = (
+    "before",
+    "after",
+    "output",
+    "tile_size",
+    "workers",
+    "overwrite",
+    "on_progress",
+    "products",
+)
 """Parameters of ``detect`` that do not change what it finds."""
 
 
@@ -124,12 +134,13 @@ def detect(
     >>> result = detect("before.tif", "after.tif", "out")  # doctest: +SKIP
     >>> result.polygons()[["class", "area_m2", "score_mean"]]  # doctest: +SKIP
     """
-    settings = {name: value for name, value in locals().items() if name not in NOT_SETTINGS}
+    settings = {n: plain(v) for n, v in locals().items() if n not in NOT_SETTINGS}
+    _check_products(products)
     pair = open_pair(
         before,
         after,
         grid=grid,
-        bands=bands,
+        bands=plain(bands),
         aoi=aoi,
         mask_before=mask_before,
         mask_after=mask_after,
@@ -145,10 +156,17 @@ def detect(
     )
     choice = _choose(method, options, pair)
     detector = get_detector(choice.name, **choice.options)
-    target = Path(output) if output else Path(tempfile.mkdtemp(prefix="geochange-")) / "run"
-    with new_folder(target, overwrite=overwrite) as folder, ThreadRunner(workers) as runner:
+    rule = str(detector.threshold if threshold is None else plain(threshold))
+    check_threshold(rule, has_probability=hasattr(detector, "score_at_p"))
+    size = choose_tile_size(pair.shape, len(pair.before.bands), tile_size)
+    target = Path(output or tempfile.mkdtemp(prefix="geochange-")).resolve()
+    inputs = list_inputs(pair, mask_before, mask_after, aoi, grid)
+    replace = overwrite or output is None
+    with (
+        new_folder(target, overwrite=replace, inputs=inputs) as folder,
+        ThreadRunner(workers) as runner,
+    ):
         stages = Stages(runner, on_progress)
-        size = tile_size or choose_tile_size(pair.shape, len(pair.before.bands))
         score = TileStore(folder / "tiles" / "score", pair.geobox, size, "uint16", SCORE_NODATA)
         mask = TileStore(folder / "tiles" / "mask", pair.geobox, size, "uint8", MASK_NODATA)
         preview = Preview(pair.shape, _display_bands(pair))
@@ -157,11 +175,8 @@ def detect(
         with stages.stage("score"):
             histogram = score_tiles(detector, pair.read, score, preview, stages)
             _require_valid(int(histogram.sum()), pair)
-        found = choose_threshold(
-            histogram,
-            str(threshold if threshold is not None else detector.threshold),
-            score_at_p=getattr(detector, "score_at_p", None),
-        )
+        score_at_p = getattr(detector, "score_at_p", None)
+        found = choose_threshold(histogram, rule, score_at_p=score_at_p)
         with stages.stage("clean"):
             clean(score, mask, found, cleaning, run=stages.run)
         chosen = {"name": choice.name, "reason": choice.reason, "options": dict(choice.options)}
@@ -187,6 +202,26 @@ def detect(
         run |= {"seconds": stages.seconds, "peak_memory_bytes": peak_memory_bytes()}
         write_json(folder / "run.json", run)
     return ChangeMap(target)
+
+
+def list_inputs(pair: Pair, *others: object) -> list[str]:
+    """Return the local files that a run reads."""
+    files = [file.path for scene in pair.scenes for file in scene.files]
+    given = [str(other) for other in others if isinstance(other, str | os.PathLike)]
+    return [name for name in [*files, *given] if Path(name).is_file()]
+
+
+def _check_products(products: Sequence[str]) -> None:
+    if isinstance(products, str):
+        msg = f"products is a list of names, got '{products}'; write ['{products}']"
+        raise UsageError(msg)
+    for name in products:
+        if name not in PRODUCTS:
+            msg = f"unknown product '{name}'{suggest(name, PRODUCTS)}"
+            raise UsageError(msg)
+    if "changes" not in products and {"qgis", "report"} & set(products):
+        msg = "products 'qgis' and 'report' need 'changes'; add it"
+        raise UsageError(msg)
 
 
 def _choose(method: str, options: Mapping[str, object] | None, pair: Pair) -> Choice:
@@ -222,7 +257,7 @@ def key_of(before: Source, after: Source, settings: Mapping[str, object]) -> str
     """
     parameters = inspect.signature(detect).parameters.values()
     everything = {p.name: p.default for p in parameters} | dict(settings)
-    kept = {name: value for name, value in everything.items() if name not in NOT_SETTINGS}
+    kept = {name: plain(value) for name, value in everything.items() if name not in NOT_SETTINGS}
     return fingerprint_run(before, after, kept)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,16 @@ import numpy as np
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from pyproj import Geod
 
 from geochange.errors import GridError, UsageError, suggest
-from geochange.io.masks import is_vector, read_polygons
-from geochange.io.pixelgrid import outline, pixel_to_pixel, transform_points
+from geochange.io.pixelgrid import outline, pixel_to_pixel, touches, transform_points
 from geochange.io.rasterfile import describe_raster
 from geochange.io.scene import Scene
 
 GRIDS = ("before", "after", "finest")
+_OUTSIDE = "the AOI lies outside the area that both dates cover"
 _SNAP_PX = 1e-3
 """Footprint corners this near to a pixel border lie on it."""
 
@@ -92,13 +92,45 @@ def _check_georeference(before: Scene, after: Scene) -> None:
             "(gdal_edit.py -a_srs) or remove it from both"
         )
         raise GridError(msg)
+    if before.plane != after.plane:
+        msg = (
+            f"{paths[0]} and {paths[1]} lie in different local coordinate systems; assign both "
+            "the same CRS (gdal_edit.py -a_srs)"
+        )
+        raise GridError(msg)
+    if before.georeferenced != after.georeferenced:
+        bare = paths[1] if before.georeferenced else paths[0]
+        msg = (
+            f"{bare} has no georeferencing but the other date has an origin and a pixel size; "
+            "give it the same (gdal_edit.py -a_ullr) or a CRS to both"
+        )
+        raise GridError(msg)
     shapes = [tuple(s.geobox.shape) for s in (before, after)]
-    if not (before.georeferenced and after.georeferenced) and shapes[0] != shapes[1]:
+    if not before.georeferenced and shapes[0] != shapes[1]:
         msg = (
             f"sizes differ ({shapes[0][0]} x {shapes[0][1]} and {shapes[1][0]} x {shapes[1][1]} "
             "px) and without georeferencing nothing tells how they match; give georeferenced files"
         )
         raise GridError(msg)
+
+
+def turn_to(scene: Scene, grid: GeoBox) -> Scene:
+    """Shift a date by a turn of longitude where only that makes it overlap a grid.
+
+    One date may count on beyond 180 degrees where the other starts again at -180.
+    """
+    if grid.crs is None or not grid.crs.geographic or scene.geobox.crs != grid.crs:
+        return scene
+    for degrees in (0.0, 360.0, -360.0):
+        moved = _turn(scene.geobox, degrees)
+        if touches(pixel_to_pixel(moved, grid, outline(moved)), grid):
+            files = [replace(f, geobox=_turn(f.geobox, degrees)) for f in scene.files]
+            return replace(scene, files=tuple(files)) if degrees else scene
+    return scene
+
+
+def _turn(geobox: GeoBox, degrees: float) -> GeoBox:
+    return GeoBox(geobox.shape, Affine.translation(degrees, 0) @ geobox.affine, geobox.crs)
 
 
 def crop_to_overlap(grid: GeoBox, footprints: Sequence[GeoBox]) -> GeoBox:
@@ -131,43 +163,6 @@ def _crop(grid: GeoBox, low: NDArray[Any], high: NDArray[Any], message: str) -> 
     return GeoBox((stop_row - row, stop_col - col), affine, grid.crs)
 
 
-def parse_aoi(aoi: str | os.PathLike[str] | Sequence[float], grid: GeoBox) -> list[Any]:
-    """Return the polygons of an area of interest in the grid's CRS.
-
-    Parameters
-    ----------
-    aoi : path, "W,S,E,N" or four numbers
-        A vector file, or a box in WGS 84 longitude and latitude (in pixel columns and rows for a
-        pair without CRS).
-
-    Raises
-    ------
-    UsageError, InputError
-    """
-    if not isinstance(aoi, str | os.PathLike):
-        numbers = [float(v) for v in aoi]
-    elif is_vector(aoi):
-        return list(read_polygons(aoi, grid))
-    else:
-        try:
-            numbers = [float(v) for v in str(aoi).split(",")]
-        except ValueError:
-            numbers = []
-    if len(numbers) != 4 or numbers[0] >= numbers[2] or numbers[1] >= numbers[3]:
-        msg = f"AOI '{aoi}' is neither a vector file nor W,S,E,N with W < E and S < N"
-        raise UsageError(msg)
-    box = shapely.segmentize(shapely.box(*numbers), (numbers[2] - numbers[0]) / 16)
-    if grid.crs is None:
-        to_world = grid.affine
-        return [_move(box, lambda x, y: transform_points(to_world, x, y))]
-    move = CRS("EPSG:4326").transformer_to_crs(grid.crs)
-    return [_move(box, move)]
-
-
-def _move(geometry: Any, move: Callable[[Any, Any], tuple[Any, Any]]) -> Any:
-    return shapely.transform(geometry, lambda xy: np.column_stack(move(xy[:, 0], xy[:, 1])))
-
-
 def crop_to_polygons(grid: GeoBox, polygons: Sequence[Any]) -> GeoBox:
     """Cut a grid to the bounding box of polygons given in its CRS.
 
@@ -177,8 +172,10 @@ def crop_to_polygons(grid: GeoBox, polygons: Sequence[Any]) -> GeoBox:
         They lie outside.
     """
     points = shapely.get_coordinates(polygons)
+    if not len(points):
+        raise GridError(_OUTSIDE)
     col, row = transform_points(~grid.affine, points[:, 0], points[:, 1])
     height, width = grid.shape
     low = np.maximum([0, 0], np.floor([col.min() + _SNAP_PX, row.min() + _SNAP_PX]))
     high = np.minimum([width, height], np.ceil([col.max() - _SNAP_PX, row.max() - _SNAP_PX]))
-    return _crop(grid, low, high, "the AOI lies outside the area that both dates cover")
+    return _crop(grid, low, high, _OUTSIDE)

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from odc.geo.geobox import GeoBox
 
+from geochange.alignment.aoi import Aoi, parse_aoi
 from geochange.alignment.grid import (
     choose_grid,
     crop_to_overlap,
     crop_to_polygons,
     gsd_m,
-    parse_aoi,
+    turn_to,
 )
 from geochange.blocks import PairBlock, PairTraits
-from geochange.errors import BandError
-from geochange.io.bands import band_role, match_bands, select_bands
+from geochange.errors import DataWarning
 from geochange.io.masks import Mask, VectorMask, open_mask
+from geochange.io.matching import BandMatch, choose_bands, match_bands
 from geochange.io.scene import DateReader, Scene, Source, describe_date, read_date
 from geochange.tiles import Tile, Window
-
 
 DATES = ("before", "after")
 
@@ -70,7 +71,7 @@ class Pair:
         return PairTraits(
             bands_before=self.before.bands,
             bands_after=self.after.bands,
-            roles=tuple(band_role(name) for name in self.before.bands),
+            roles=self.before.roles,
             gsd_m=gsd_m(self.geobox),
             dtype=self.scenes[0].files[0].dtype if self.scenes else "float32",
         )
@@ -99,7 +100,7 @@ def open_pair(
     *,
     grid: str | os.PathLike[str] = "before",
     bands: Sequence[str | int] | None = None,
-    aoi: str | os.PathLike[str] | Sequence[float] | None = None,
+    aoi: Aoi | None = None,
     mask_before: str | os.PathLike[str] | None = None,
     mask_after: str | os.PathLike[str] | None = None,
     mask_codes: Sequence[int] | None = None,
@@ -118,10 +119,11 @@ def open_pair(
     grid : {'before', 'after', 'finest'} or path
         Reference grid. The result is cut to the pixels that both dates cover.
     bands : sequence of str or int, optional
-        Bands to compare: names, roles (``red``, ``nir``) or 1-based numbers. Default: all that
-        match, by name, else by role, else by order.
-    aoi : path, "W,S,E,N" or four numbers, optional
-        Area of interest: vector file, or a WGS 84 box.
+        Bands to compare: names, roles (``red``, ``nir``) or 1-based numbers of the before date,
+        whose bands are looked up by name on the after date. Default: all that match, by name,
+        else by role, else by order.
+    aoi : path, "W,S,E,N", four numbers, shapely polygon or GeoDataFrame, optional
+        Area of interest; see :func:`geochange.alignment.aoi.parse_aoi`.
     mask_before, mask_after : path, optional
         Raster of codes (such as Sentinel-2's SCL) or polygons to leave out of statistics, scores
         and polygons.
@@ -135,6 +137,11 @@ def open_pair(
     InputError, GridError, BandError, UsageError
         One line that says what came, what was expected and what to do.
 
+    Warns
+    -----
+    DataWarning
+        Bands were matched by a guess, or most of them match none; a mask masks nothing.
+
     Examples
     --------
     >>> pair = open_pair("before.tif", "after.tif")  # doctest: +SKIP
@@ -142,18 +149,20 @@ def open_pair(
     ((768, 768), ('Blue', 'Green', 'Red', 'NIR'))
     """
     scenes = describe_date(before), describe_date(after)
-    positions, note = _choose_bands(scenes, bands)
+    match = _choose_bands(scenes, bands)
     whole = choose_grid(*scenes, grid)
-    geobox = crop_to_overlap(whole, [scene.geobox for scene in scenes])
+    turned = turn_to(scenes[0], whole), turn_to(scenes[1], whole)
+    geobox = crop_to_overlap(whole, [scene.geobox for scene in turned])
     area = None
     if aoi is not None:
         polygons = parse_aoi(aoi, geobox)
         geobox = crop_to_polygons(geobox, polygons)
         area = VectorMask(tuple(polygons), geobox)
-    notes = [note]
+    notes = [match.note]
     readers = []
+    positions = match.before, match.after
     masks_given = mask_before, mask_after
-    for when, scene, index, mask in zip(DATES, scenes, positions, masks_given, strict=True):
+    for when, scene, index, mask in zip(DATES, turned, positions, masks_given, strict=True):
         notes += [f"{when}: {said}" for said in scene.notes]
         masks: tuple[Mask, ...] = ()
         if mask is not None:
@@ -162,24 +171,19 @@ def open_pair(
             notes.append(f"{when}: {said}")
         readers.append(read_date(scene, index, geobox, resampling, masks))
     notes += _describe_grids(scenes, readers, geobox, whole, resampling)
-    return Pair(readers[0], readers[1], geobox, area, scenes, tuple(notes))
+    return Pair(readers[0], readers[1], geobox, area, turned, tuple(notes))
 
 
-def _choose_bands(
-    scenes: tuple[Scene, Scene], bands: Sequence[str | int] | None
-) -> tuple[tuple[list[int], list[int]], str]:
-    before, after = (scene.bands for scene in scenes)
-    if not bands:
-        index_before, index_after, note = match_bands(before, after)
-        return (index_before, index_after), note
-    index_before = select_bands(before, bands)
-    try:
-        index_after = select_bands(after, bands)
-    except BandError as error:
-        msg = f"after date: {error}"
-        raise BandError(msg) from error
-    chosen = ", ".join(before[i] for i in index_before)
-    return (index_before, index_after), f"bands chosen: {chosen}"
+def _choose_bands(scenes: tuple[Scene, Scene], bands: Sequence[str | int] | None) -> BandMatch:
+    (before, after), roles = (s.bands for s in scenes), [s.roles for s in scenes]
+    if bands is None or not len(bands):
+        match = match_bands(before, after, *roles)
+    else:
+        chosen = [bands] if isinstance(bands, str) else bands
+        match = choose_bands(before, after, chosen, *roles)
+    if match.doubtful:
+        warnings.warn(match.note, DataWarning, stacklevel=3)
+    return match
 
 
 def _describe_grids(

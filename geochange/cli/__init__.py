@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from typing import TextIO
@@ -73,7 +75,8 @@ def geochange() -> None:
 def main(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code; errors are one line on stderr."""
     arguments = sys.argv[1:] if args is None else args
-    verbose = sum(a.count("v") for a in arguments if a in ("-v", "-vv", "-vvv"))
+    verbose = sum(a.count("v") for a in arguments if a in ("-v", "-vv", "-vvv", "--verbose"))
+    _interrupt_on_terminate()
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", GeochangeWarning)
     try:
@@ -93,6 +96,16 @@ def main(args: list[str] | None = None) -> int:
         kind = type(error).__name__
         return _fail(f"unexpected {kind}: {' '.join(str(error).split())} (-vv shows where)", 1)
     return result if isinstance(result, int) else 0
+
+
+def _interrupt_on_terminate() -> None:
+    """Let a polite kill end like Ctrl-C: what is unfinished is removed."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)
 
 
 def _fail(message: str, code: int) -> int:

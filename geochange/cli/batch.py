@@ -12,6 +12,7 @@ from geochange.cli.options import (
     detect_options,
     json_option,
     output_option,
+    overwrite_option,
     pair_options,
     quiet_option,
     run_options,
@@ -27,9 +28,10 @@ SOME_FAILED = 3
 @detect_options
 @pair_options
 @run_options
-@click.option("--limit", type=int, help="Run at most this many items.")
+@click.option("--limit", type=click.IntRange(min=1), help="Run at most this many items.")
 @click.option("--retry-failed/--no-retry-failed", default=True, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Check the manifest and list what would run.")
+@overwrite_option
 @json_option
 @quiet_option
 @verbose_option
@@ -46,20 +48,19 @@ def command(
 ) -> int:
     """Run detect on every pair of MANIFEST, a CSV file with columns id, before, after.
 
-    Optional columns: aoi, mask_before, mask_after. One failing pair does not stop the others
+    A date is a path, relative to the manifest; several files are separated by |. Optional
+    columns: aoi, mask_before, mask_after. One failing pair does not stop the others
     (exit code 3); running the same batch again skips what is finished.
     """
-    from geochange.batch import read_manifest, run_batch
-    from geochange.pipeline import describe
+    from geochange.batch import plan_batch, read_manifest, run_batch
 
     items = read_manifest(manifest)[:limit]
-    if dry_run:
-        for item in items:
-            facts = describe(item.before, item.after)
-            click.echo(f"{item.id}: {facts['method'][0]}; {'; '.join(facts['pair'])}")
-        return 0
     failed = 0
-    results = run_batch(items, output, arguments, retry_failed=retry_failed)
+    results = (
+        plan_batch(items, arguments)
+        if dry_run
+        else run_batch(items, output, arguments, retry_failed=retry_failed)
+    )
     for done, result in enumerate(results, 1):
         failed += result.status == "failed"
         if as_json:

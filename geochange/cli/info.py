@@ -6,17 +6,21 @@ import json
 
 import click
 
-from geochange.cli.options import json_option, pair_options, verbose_option
+from geochange.cli.options import json_option, pair_options, split_source, verbose_option
 
 
 @click.command("info")
-@click.argument("before")
-@click.argument("after", required=False)
+@click.argument("before", callback=split_source)
+@click.argument("after", required=False, callback=split_source)
 @pair_options
 @json_option
 @verbose_option
 def command(
-    before: str, after: str | None, as_json: bool, verbose: int, **pair_arguments: object
+    before: str | list[str],
+    after: str | list[str] | None,
+    as_json: bool,
+    verbose: int,
+    **pair_arguments: object,
 ) -> None:
     """Show what BEFORE (and AFTER) hold: grid, bands, dates; and how a pair would be aligned."""
     from geochange.pipeline import describe

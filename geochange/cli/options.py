@@ -25,9 +25,11 @@ def split_list(_: click.Context, __: click.Parameter, value: str | None) -> list
     return [part.strip() for part in value.split(",") if part.strip()] if value else None
 
 
-def split_source(_: click.Context, __: click.Parameter, value: str) -> str | list[str]:
+def split_source(
+    _: click.Context, __: click.Parameter, value: str | None
+) -> str | list[str] | None:
     """Turn ``B02.tif,B03.tif`` into a list of files; an existing path stays as it is."""
-    if "," not in value or Path(value).exists():
+    if value is None or "," not in value or Path(value).exists():
         return value
     return [part.strip() for part in value.split(",") if part.strip()]
 
@@ -128,8 +130,8 @@ detect_options: Callable[[F], F] = _stack(
     ),
     click.option(
         "--threshold",
-        help="auto, otsu, triangle, rosin, kapur, p:0.001, hysteresis:LOW,HIGH or a score such "
-        "as 0.5. Default: what suits the method.",
+        help="auto, otsu, triangle, rosin, kapur, hysteresis, hysteresis:LOW,HIGH, p:0.001 or a "
+        "score such as 0.5. Default: what suits the method.",
     ),
     click.option(
         "--min-area",

@@ -33,8 +33,9 @@ def print_result(result: ChangeMap) -> None:
     for name, count in changes["classes"].items():
         click.echo(f"           {count:>6} {name}")
     seconds = sum(run["seconds"].values())
-    memory = run["peak_memory_bytes"] / 2**20
-    click.echo(f"took       {seconds:.1f} s, at most {memory:.0f} MiB")
+    peak = run["peak_memory_bytes"]
+    memory = "" if peak is None else f", at most {peak / 2**20:.0f} MiB"
+    click.echo(f"took       {seconds:.1f} s{memory}")
     for name, what in DESCRIPTIONS.items():
         if (result.path / name).exists():
             click.echo(f"{result.path / name}  {what}")

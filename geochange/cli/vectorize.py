@@ -21,7 +21,7 @@ from geochange.cli.progress import ProgressBars
 @click.option(
     "--threshold",
     type=float,
-    help="Score from which a pixel is change, for a score raster. Default: the pixels that are 1.",
+    help="Score from which a pixel is change; needed for a score raster, not for a mask.",
 )
 @click.option("--min-area", default="1px", show_default=True, help="Smallest polygon kept.")
 @click.option("--connectivity", callback=parse_connectivity, default="8", show_default=True)
@@ -31,7 +31,7 @@ from geochange.cli.progress import ProgressBars
 @quiet_option
 @verbose_option
 def command(mask: str, output: str, quiet: bool, verbose: int, **arguments: object) -> None:
-    """Turn MASK, a raster whose change is 1 (or a score raster), into polygons.
+    """Turn MASK, a raster whose change is not 0 (or a score raster), into polygons.
 
     OUTPUT is a GeoPackage (.gpkg) or GeoJSON (.geojson) file.
     """

@@ -21,6 +21,13 @@ TILES_IN_FLIGHT = 16
 """Tasks submitted at a time per worker: large enough that waiting for the last one costs little."""
 
 
+def count_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @dataclass
 class ThreadRunner:
     """Dask's threaded scheduler on one pool that lives as long as the runner.
@@ -45,7 +52,7 @@ class ThreadRunner:
         if self.workers < 0:
             msg = f"workers must be 1 or more (0: one per processor), got {self.workers}"
             raise UsageError(msg)
-        self.workers = self.workers or len(os.sched_getaffinity(0))
+        self.workers = self.workers or count_processors()
         self.pool = ThreadPoolExecutor(self.workers, thread_name_prefix="geochange")
 
     def __enter__(self) -> Self:

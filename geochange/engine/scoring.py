@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from geochange.blocks import PairBlock
 from geochange.detectors.base import Detector
 from geochange.engine.stages import Stages
+from geochange.errors import UsageError
 from geochange.io.score import SCORE_LEVELS, encode_score
 from geochange.io.tilestore import TileStore
 from geochange.maps.preview import Preview, PreviewPart
 from geochange.tiles import Tile, TilePlan
 
+MIN_TILE_PX = 16
 FIT_TILE_PX = 256
 """Detectors learn from tiles of this one size, so what they learn does not depend on the tiling."""
 FIT_MAX_PIXELS = 4_000_000
@@ -81,14 +83,24 @@ def score_tiles(
     return histogram
 
 
-def choose_tile_size(shape: tuple[int, int], bands: int) -> int:
+def choose_tile_size(shape: tuple[int, int], bands: int, wanted: int | None = None) -> int:
     """Return a tile edge in pixels: at most 1024 (512 for many bands), a multiple of 16, balanced.
+
+    Raises
+    ------
+    UsageError
+        ``wanted``, which goes first, is below 16.
 
     Examples
     --------
     >>> choose_tile_size((1100, 900), bands=4), choose_tile_size((200, 60), bands=3)
     (560, 208)
     """
+    if wanted is not None:
+        if wanted < MIN_TILE_PX:
+            msg = f"tile size must be at least {MIN_TILE_PX} px, got {wanted}"
+            raise UsageError(msg)
+        return int(wanted)
     largest = 1024 if bands <= 6 else 512
     longest = max(shape)
     count = -(-longest // largest)

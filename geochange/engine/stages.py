@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -66,7 +65,11 @@ class Stages:
                 self.on_progress(self.current, done, total)
 
 
-def peak_memory_bytes() -> int:
-    """Peak resident memory of this process so far."""
+def peak_memory_bytes() -> int | None:
+    """Peak resident memory of this process so far; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

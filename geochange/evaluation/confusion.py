@@ -12,14 +12,13 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.errors import RasterioIOError
 from rasterio.windows import Window as RasterioWindow
 
-from geochange.errors import OutputError, OutputExistsError
 from geochange.evaluation.assessment import Values, list_values
 from geochange.evaluation.counts import UNKNOWN, confusion_codes
 from geochange.evaluation.layers import MapLayers, open_layers
 from geochange.evaluation.reference import Reference, open_reference
+from geochange.io.atomic import check_target, replace_atomically
 from geochange.maps.sweep import Runner
 from geochange.tiles import Tile, TilePlan, Window
 from geochange.viz.figures import plot_errors
@@ -85,22 +84,19 @@ def map_confusion(
     PosixPath('confusion.tif')
     """
     path = Path(output)
-    if path.exists() and not overwrite:
-        msg = f"{path} is there already; choose another path or allow to overwrite it"
-        raise OutputExistsError(msg)
+    check_target(path, overwrite=overwrite)
     layers = open_layers(result, threshold)
     truth = open_reference(
         os.fspath(reference), layers.geobox, list_values(changed), list_values(ignore)
     )
     height, width = layers.geobox.shape
-    partial = path.with_name(f".{path.name}.partial")
-    with create_raster(partial, layers.geobox) as dataset:
+    with replace_atomically(path) as partial, create_raster(partial, layers.geobox) as dataset:
         plan = TilePlan((int(height), int(width)), TILE_SIZE)
         for tile, codes in run(TileConfusion(layers, truth), plan):
             core = tile.core
             area = RasterioWindow(core.col, core.row, core.width, core.height)
             dataset.write(codes, 1, window=area)
-    return partial.replace(path)
+    return path
 
 
 def plot_confusion(
@@ -139,27 +135,23 @@ def plot_confusion(
 def create_raster(path: Path, geobox: GeoBox) -> Any:
     """Create the GeoTIFF of a confusion map, open for writing."""
     height, width = geobox.shape
-    try:
-        dataset = rasterio.open(
-            path,
-            "w",
-            driver="GTiff",
-            height=height,
-            width=width,
-            count=1,
-            dtype="uint8",
-            nodata=UNKNOWN,
-            crs=None if geobox.crs is None else geobox.crs.to_wkt(),
-            transform=geobox.affine,
-            tiled=True,
-            blockxsize=BLOCK_SIZE,
-            blockysize=BLOCK_SIZE,
-            compress="zstd",
-            bigtiff="if_safer",
-        )
-    except RasterioIOError as error:
-        msg = f"{path.parent} cannot be written to; give a path in a folder that exists ({error})"
-        raise OutputError(msg) from error
+    dataset = rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=height,
+        width=width,
+        count=1,
+        dtype="uint8",
+        nodata=UNKNOWN,
+        crs=None if geobox.crs is None else geobox.crs.to_wkt(),
+        transform=geobox.affine,
+        tiled=True,
+        blockxsize=BLOCK_SIZE,
+        blockysize=BLOCK_SIZE,
+        compress="zstd",
+        bigtiff="if_safer",
+    )
     dataset.write_colormap(1, {code: rgb for code, (_, rgb) in CONFUSION_CLASSES.items()})
     dataset.set_band_description(1, "confusion")
     return dataset

@@ -111,6 +111,11 @@ def open_layers(result: str | os.PathLike[str], threshold: float = 0.5) -> MapLa
 def open_file(path: str, threshold: float) -> MapLayers:
     """Open one raster as the mask or the score that it is."""
     file = describe_raster(path)
-    if file.dtype.startswith("float") or file.scales[0] != 1.0:
+    if holds_score(file):
         return MapLayers(file.geobox, None, file.take([0]), threshold)
     return MapLayers(file.geobox, file.take([0]), None, threshold)
+
+
+def holds_score(file: RasterFile) -> bool:
+    """Tell a score (floating point, or integers with a scale) from a mask."""
+    return file.dtype.startswith("float") or file.scales[0] != 1.0

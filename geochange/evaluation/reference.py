@@ -5,20 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.features import rasterize
 
 from geochange.errors import DataWarning, GridError, InputError
 from geochange.evaluation.counts import UNKNOWN
 from geochange.io.geotiff import GridReader
-from geochange.io.masks import is_vector
+from geochange.io.masks import VectorMask, is_vector
 from geochange.io.pixelgrid import outline, pixel_to_pixel
 from geochange.io.rasterfile import RasterFile, describe_raster
 from geochange.io.vector import read_vector
@@ -96,29 +93,20 @@ class ReferencePolygons:
 
     Attributes
     ----------
-    polygons : tuple of Polygon or MultiPolygon
-        In the CRS of ``geobox``; each is one object.
-    geobox : GeoBox
-        Grid of the map.
+    polygons : VectorMask
+        On the grid of the map; each polygon is one object.
     """
 
-    polygons: tuple[Any, ...]
-    geobox: GeoBox
+    polygons: VectorMask
 
-    @cached_property
-    def tree(self) -> shapely.STRtree:
-        """Spatial index of the polygons."""
-        return shapely.STRtree(list(self.polygons))
+    @property
+    def geobox(self) -> GeoBox:
+        """See :class:`Reference`."""
+        return self.polygons.geobox
 
     def read(self, window: Window) -> tuple[Codes, ObjectIds]:
         """See :meth:`Reference.read`."""
-        affine = self.geobox.affine @ Affine.translation(window.col, window.row)
-        corners = [(0, 0), (window.width, 0), (window.width, window.height), (0, window.height)]
-        near = np.sort(self.tree.query(shapely.Polygon([affine @ corner for corner in corners])))
-        ids = np.zeros(window.shape, np.int32)
-        if near.size:
-            shapes = ((self.polygons[i], int(i) + 1) for i in near)
-            rasterize(shapes, out=ids, transform=affine, all_touched=False)
+        ids = self.polygons.number(window)
         return (ids > 0).astype(np.uint8), ids
 
 
@@ -154,7 +142,7 @@ def open_reference(
     if changed is not None or ignore is not None:
         msg = f"{path} holds polygons: `changed` and `ignore` are values of a label raster"
         raise InputError(msg)
-    return ReferencePolygons(read_polygons(path, geobox), geobox)
+    return ReferencePolygons(VectorMask(polygons_on_map(path, geobox), geobox))
 
 
 def open_label(
@@ -217,7 +205,7 @@ def bounds_px(label: GeoBox, geobox: GeoBox) -> tuple[float, float, float, float
     return float(left), float(top), float(right), float(bottom)
 
 
-def read_polygons(path: str, geobox: GeoBox) -> tuple[Any, ...]:
+def polygons_on_map(path: str, geobox: GeoBox) -> tuple[Any, ...]:
     """Read the polygons that meet the map, in its CRS; warns when the file has others only."""
     frame = read_vector(path, geobox=geobox)
     polygons = frame.geometry[frame.geom_type.isin(["Polygon", "MultiPolygon"])]

@@ -14,7 +14,8 @@ from geochange.alignment.pair import Pair, open_pair
 from geochange.engine.runner import ThreadRunner
 from geochange.engine.scoring import choose_tile_size
 from geochange.engine.stages import Progress, Stages, report_nothing
-from geochange.exports.provenance import describe_inputs
+from geochange.exports.cog import BOUNDS
+from geochange.exports.run import describe_inputs
 from geochange.io.outputs import new_folder, write_json
 from geochange.io.scene import Source
 from geochange.tiles import TilePlan, Window
@@ -57,15 +58,19 @@ def align(
     """
     pair = open_pair(before, after, **pair_settings)  # type: ignore[arg-type]
     target = Path(output)
-    with new_folder(target, overwrite=overwrite) as folder, ThreadRunner(workers) as runner:
+    inputs = [file.path for scene in pair.scenes for file in scene.files]
+    with (
+        new_folder(target, overwrite=overwrite, inputs=inputs) as folder,
+        ThreadRunner(workers) as runner,
+    ):
         stages = Stages(runner, on_progress)
-        size = tile_size or choose_tile_size(pair.shape, len(pair.before.bands))
+        size = choose_tile_size(pair.shape, len(pair.before.bands), tile_size)
         with stages.stage("align"):
             _write_dates(pair, folder, TilePlan(pair.shape, size), stages)
         for name in ("before", "after"):
             with stages.stage(f"write {name}"):
                 _finish(folder / f"{name}.partial.tif", folder / f"{name}.tif")
-        run = {"inputs": describe_inputs(pair), "notes": list(pair.notes)}
+        run = {"kind": "align", "inputs": describe_inputs(pair), "notes": list(pair.notes)}
         write_json(folder / "run.json", run)
     return [target / "before.tif", target / "after.tif"], pair.notes
 
@@ -110,14 +115,15 @@ def _create(path: Path, pair: Pair, bands: tuple[str, ...]) -> rasterio.io.Datas
 
 
 def _finish(partial: Path, path: Path) -> None:
-    rasterio.shutil.copy(
-        partial,
-        path,
-        driver="COG",
-        compress="ZSTD",
-        predictor="YES",
-        bigtiff="IF_SAFER",
-        num_threads="ALL_CPUS",
-        overview_resampling="AVERAGE",
-    )
+    with rasterio.Env(**BOUNDS):
+        rasterio.shutil.copy(
+            partial,
+            path,
+            driver="COG",
+            compress="ZSTD",
+            predictor="YES",
+            bigtiff="IF_SAFER",
+            num_threads="ALL_CPUS",
+            overview_resampling="AVERAGE",
+        )
     partial.unlink()

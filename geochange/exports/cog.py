@@ -9,11 +9,13 @@ from xml.etree import ElementTree as ET
 
 import rasterio.shutil
 
-from geochange.exports.atomic import replace_atomically
+from geochange.io.atomic import replace_atomically
 from geochange.io.score import MASK_NODATA, SCORE_SCALE
 from geochange.io.tilestore import VRT_TYPES, TileStore
 
 BLOCK_SIZE = 512
+BOUNDS = {"GDAL_MAX_DATASET_POOL_SIZE": "8", "GDAL_CACHEMAX": 32 * 2**20}
+"""Keeps memory flat: GDAL would hold hundreds of tiles open, and their pixels (cache in bytes)."""
 Color = tuple[int, int, int, int]
 MASK_COLORS: Mapping[int, Color] = {
     0: (255, 255, 255, 255),
@@ -81,7 +83,7 @@ def write_cog(
     ((2, 3), ('change',), 'COG')
     """
     described = _describe(store, description, scale, offset, colormap or {}, tags or {})
-    with replace_atomically(path) as temporary:
+    with replace_atomically(path) as temporary, rasterio.Env(**BOUNDS):
         rasterio.shutil.copy(
             str(described),
             str(temporary),

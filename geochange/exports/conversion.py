@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import geopandas
 import pyogrio
+import pyproj
+from odc.geo.geobox import GeoBox
+from pyproj.exceptions import CRSError
 
-from geochange.errors import OutputExistsError, UsageError, suggest
-from geochange.exports.atomic import replace_atomically
+from geochange.errors import UsageError, suggest
+from geochange.exports.fields import LAYER, fields_of, unique_names
+from geochange.exports.geojson import write_geojson
+from geochange.exports.gpkg import write_gpkg
+from geochange.io.atomic import check_target, explain_failure, replace_atomically
 from geochange.maps.changemap import ChangeMap, open_map
 from geochange.viz.figures import figure_png
 
-DRIVERS = {
-    ".gpkg": "GPKG",
-    ".geojson": "GeoJSON",
-    ".shp": "ESRI Shapefile",
-    ".fgb": "FlatGeobuf",
-    ".kml": "KML",
-    ".csv": "CSV",
-}
+DRIVERS = {".shp": "ESRI Shapefile", ".fgb": "FlatGeobuf", ".kml": "KML", ".csv": "CSV"}
+"""Suffixes that GDAL writes as they are."""
+SUFFIXES = (".gpkg", ".geojson", *DRIVERS, ".parquet", ".png")
+LON_LAT = pyproj.CRS("EPSG:4326")
+LON_LAT_ONLY = (".kml", ".geojson")
 SHAPEFILE_NAMES = {"perimeter_m": "perim_m", "date_before": "date_bef", "date_after": "date_aft"}
 SHAPEFILE_NAME_LENGTH = 10
-LON_LAT_ONLY = (".kml", ".geojson")
 
 
 def export(
@@ -42,7 +45,8 @@ def export(
         Output directory of a run.
     output : path
         ``.gpkg .geojson .shp .fgb .kml .csv .parquet``, or ``.png`` for a picture of the map.
-        CSV holds the geometry as WKT; KML and GeoJSON are always in longitude and latitude.
+        GeoPackage comes with its styles. CSV holds the geometry as WKT; KML and GeoJSON (RFC 7946)
+        are always in longitude and latitude. Parquet needs ``pyarrow``.
     crs : str, optional
         CRS of the output, such as ``EPSG:4326``. Default: that of the run.
     min_score : float
@@ -51,8 +55,11 @@ def export(
     Raises
     ------
     UsageError
-        Another suffix, or a CRS for a run without one.
-    OutputExistsError
+        Another suffix; a CRS that is none, that the format does not allow, or for a run without
+        one; Parquet without ``pyarrow``.
+    InputError
+        The run has no polygons.
+    OutputExistsError, OutputError, ResourceError
 
     Examples
     --------
@@ -61,53 +68,98 @@ def export(
     found = result if isinstance(result, ChangeMap) else open_map(result)
     target = Path(output)
     suffix = target.suffix.lower()
-    if suffix not in {*DRIVERS, ".parquet", ".png"}:
-        known = suggest(suffix, [*DRIVERS, ".parquet", ".png"])
-        msg = f"cannot export to '{target.name}'{known}"
+    if suffix not in SUFFIXES:
+        msg = f"cannot export to '{target.name}'{suggest(suffix, SUFFIXES)}"
         raise UsageError(msg)
-    if target.exists() and not overwrite:
-        msg = f"{target} exists; choose another output or overwrite it (--overwrite)"
-        raise OutputExistsError(msg)
+    wanted = _choose_crs(found, target, crs)
+    check_target(target, overwrite=overwrite)
     if suffix == ".png":
         with replace_atomically(target) as temporary:
             temporary.write_bytes(figure_png(found.plot()))
         return target
     frame = found.polygons()
     frame = frame[frame["score_mean"] >= min_score]
-    wanted = "EPSG:4326" if suffix in LON_LAT_ONLY else crs
-    if wanted is not None:
-        if frame.crs is None:
-            msg = f"{found.path} has no CRS, so it cannot be written in {wanted}"
-            raise UsageError(msg)
-        frame = frame.to_crs(wanted)
-    _write(frame, target, suffix)
+    _write(frame if wanted is None else frame.to_crs(wanted), target, suffix, found)
     return target
 
 
-def _write(frame: geopandas.GeoDataFrame, target: Path, suffix: str) -> None:
-    if suffix == ".shp":
-        # A shapefile is several files; it is written in place and cannot be swapped in at once.
-        pyogrio.write_dataframe(_shorten(frame), target, driver=DRIVERS[suffix])
-        return
-    with replace_atomically(target) as temporary:
-        if suffix == ".parquet":
-            frame.to_parquet(temporary)
-            return
-        options = {"GEOMETRY": "AS_WKT"} if suffix == ".csv" else {}
-        versions = {"VERSION": "1.2"} if suffix == ".gpkg" else {}
-        pyogrio.write_dataframe(
-            frame,
-            temporary,
-            driver=DRIVERS[suffix],
-            layer_options=options,
-            dataset_options=versions,
+def _choose_crs(found: ChangeMap, target: Path, crs: str | None) -> pyproj.CRS | None:
+    """Return the CRS to bring the polygons to; None keeps them in that of the run."""
+    fixed = target.suffix.lower() in LON_LAT_ONLY
+    try:
+        wanted = pyproj.CRS.from_user_input(crs) if crs is not None else None
+    except CRSError as error:
+        msg = f"'{crs}' is not a CRS; give one such as EPSG:4326"
+        raise UsageError(msg) from error
+    if fixed and wanted is not None and not wanted.equals(LON_LAT, ignore_axis_order=True):
+        msg = f"{target.name} cannot be in {crs}: {target.suffix} is always in longitude/latitude"
+        raise UsageError(msg)
+    if found.geobox.crs is None and (fixed or wanted is not None):
+        msg = (
+            f"{found.path} has no CRS, so {target.name} cannot be in {crs or 'longitude/latitude'}"
         )
+        raise UsageError(msg)
+    if target.suffix.lower() == ".geojson":
+        return None  # its writer brings them there and cuts them at the antimeridian
+    return LON_LAT if fixed else wanted
+
+
+def _write(frame: geopandas.GeoDataFrame, target: Path, suffix: str, found: ChangeMap) -> None:
+    geobox = found.geobox
+    if suffix == ".gpkg":
+        # Of the grid a writer takes no more than the CRS.
+        crs = None if frame.crs is None else frame.crs.to_wkt()
+        grid = GeoBox(geobox.shape, geobox.affine, crs)
+        write_gpkg([frame], target, fields=fields_of(frame), geobox=grid)
+    elif suffix == ".geojson":
+        write_geojson([frame], target, fields=fields_of(frame), geobox=geobox)
+    elif suffix == ".parquet":
+        _write_parquet(frame, target)
+    elif suffix == ".shp":
+        _write_shapefile(frame, target)
+    else:
+        with replace_atomically(target) as temporary:
+            _write_layer(frame, temporary, LAYER)
+
+
+def _write_layer(frame: geopandas.GeoDataFrame, path: Path, layer: str) -> None:
+    pyogrio.write_dataframe(
+        frame,
+        path,
+        layer=layer,
+        driver=DRIVERS[path.suffix.lower()],
+        geometry_type="MultiPolygon",
+        promote_to_multi=True,
+        layer_options={"GEOMETRY": "AS_WKT"} if path.suffix.lower() == ".csv" else {},
+    )
+
+
+def _write_parquet(frame: geopandas.GeoDataFrame, target: Path) -> None:
+    try:
+        with replace_atomically(target) as temporary:
+            frame.to_parquet(temporary)
+    except ImportError as error:
+        msg = f"{target.name} needs pyarrow: pip install pyarrow"
+        raise UsageError(msg) from error
+
+
+def _write_shapefile(frame: geopandas.GeoDataFrame, target: Path) -> None:
+    """Write the several files of a shapefile elsewhere, then move them into place."""
+    with (
+        explain_failure(target),
+        tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as folder,
+    ):
+        _write_layer(_shorten(frame), Path(folder) / target.name, target.stem)
+        for part in Path(folder).iterdir():
+            part.replace(target.with_name(part.name))
 
 
 def _shorten(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
     """Fit names to the ten characters of a shapefile, and dates to text."""
-    names = {name: name.replace("delta_", "d_")[:SHAPEFILE_NAME_LENGTH] for name in frame.columns}
-    short = frame.rename(columns=names | SHAPEFILE_NAMES)
+    names = [name for name in frame.columns if name != frame.geometry.name]
+    wished = [SHAPEFILE_NAMES.get(name, name.replace("delta_", "d_")) for name in names]
+    short = unique_names(wished, SHAPEFILE_NAME_LENGTH)
+    frame = frame.rename(columns=dict(zip(names, short, strict=True)))
     for name in ("date_bef", "date_aft"):
-        short[name] = short[name].astype("string").str[:10]
-    return short
+        frame[name] = frame[name].astype("string").str[:10]
+    return frame

@@ -15,8 +15,8 @@ import shapely
 from odc.geo.geobox import GeoBox
 
 from geochange.errors import DataWarning
-from geochange.exports.atomic import replace_atomically
 from geochange.exports.wgs84 import Footprint, to_wgs84
+from geochange.io.atomic import replace_atomically
 
 
 def write_geojson(

@@ -10,9 +10,9 @@ from pathlib import Path
 import geopandas
 from odc.geo.geobox import GeoBox
 
-from geochange.exports.atomic import replace_atomically
 from geochange.exports.fields import LAYER
 from geochange.exports.styles import STYLES, polygon_style
+from geochange.io.atomic import replace_atomically
 from geochange.io.vector import write_layer
 
 GEOMETRY_COLUMN = "geom"
@@ -112,15 +112,9 @@ def _add_styles(path: Path, classes: Iterable[str], fields: Mapping[str, str]) -
                 for position, name in enumerate(STYLES)
             ],
         )
+        # QGIS finds styles only in a table that GDAL lists, so the file has two layers for readers.
         connection.execute(
             "INSERT INTO gpkg_contents (table_name, data_type, identifier, srs_id) "
             "VALUES ('layer_styles', 'attributes', 'layer_styles', 0)"
         )
         connection.execute("UPDATE gpkg_contents SET last_change = ?", (EPOCH,))
-
-
-def list_classes(path: str | Path) -> list[str]:
-    """Return the classes of a written GeoPackage, sorted."""
-    query = f'SELECT DISTINCT "class" FROM {LAYER} WHERE "class" IS NOT NULL ORDER BY 1'
-    with closing(sqlite3.connect(path)) as connection:
-        return [name for (name,) in connection.execute(query)]

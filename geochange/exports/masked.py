@@ -13,14 +13,15 @@ from odc.geo.geobox import GeoBox
 
 from geochange.alignment.grid import gsd_m
 from geochange.engine.runner import ThreadRunner
-from geochange.errors import OutputExistsError
+from geochange.errors import OutputError
 from geochange.evaluation.layers import read_levels
 from geochange.exports.cog import write_mask
+from geochange.io.atomic import check_target, explain_failure
 from geochange.io.rasterfile import RasterFile, describe_raster
 from geochange.io.score import MASK_NODATA, SCORE_LEVELS
 from geochange.io.tilestore import TileStore
 from geochange.maps.areas import parse_area_px
-from geochange.maps.changemap import ChangeMap
+from geochange.maps.changemap import ChangeMap, open_map
 from geochange.maps.clean import Cleaning
 from geochange.maps.clean import clean as clean_tiles
 from geochange.maps.threshold import Threshold, choose_threshold
@@ -55,20 +56,22 @@ def open_score(score: Score) -> ScoreFile:
     ------
     InputError
     """
-    path = score.path if isinstance(score, ChangeMap) else Path(score)
-    file = describe_raster(path / "score.tif" if path.is_dir() else path).take([0])
-    return ScoreFile(file)
+    path = Path(score)
+    if path.is_dir():
+        path = open_map(path).locate("score.tif", "score")
+    return ScoreFile(describe_raster(path).take([0]))
 
 
-def threshold(score: Score, rule: str | float = "auto", *, workers: int = 0) -> Threshold:
+def threshold(score: Score, rule: str | float | None = None, *, workers: int = 0) -> Threshold:
     """Choose a threshold from the exact histogram of a score raster of any size.
 
     Parameters
     ----------
     score : path or ChangeMap
-    rule : str or float
-        ``auto otsu triangle rosin kapur``, a score, or ``hysteresis:LOW,HIGH``. ``p:0.001`` needs
-        the detector and works in :func:`geochange.detect` only.
+    rule : str or float, optional
+        ``auto otsu triangle rosin kapur hysteresis``, a score, or ``hysteresis:LOW,HIGH``.
+        ``p:0.001`` needs the detector and works in :func:`geochange.detect` only. Default: the
+        rule of the run, or ``auto`` for a raster from elsewhere.
 
     Returns
     -------
@@ -95,13 +98,20 @@ def threshold(score: Score, rule: str | float = "auto", *, workers: int = 0) -> 
     with ThreadRunner(workers) as runner:
         for counts in runner.run(count, TilePlan((height, width), source.tile_size)):
             histogram += counts
-    return choose_threshold(histogram, str(rule))
+    return choose_threshold(histogram, str(_rule_of(score) if rule is None else rule))
+
+
+def _rule_of(score: Score) -> str:
+    """Return the threshold rule of a finished run; ``auto`` for any other raster."""
+    if not Path(score).is_dir():
+        return "auto"
+    return str(open_map(score).run["threshold"]["rule"])
 
 
 def clean(
     score: Score,
     output: str | os.PathLike[str],
-    rule: str | float = "auto",
+    rule: str | float | None = None,
     *,
     min_area: str | int = "4px",
     max_hole: str | int = "4px",
@@ -118,23 +128,25 @@ def clean(
     score : path or ChangeMap
     output : path
         Mask to write, a cloud-optimised GeoTIFF: 0 no change, 1 change, 255 no data.
-    rule : str or float
+    rule : str or float, optional
         See :func:`threshold`.
     min_area, max_hole, connectivity, opening, closing, workers, overwrite
         See :func:`geochange.detect`.
 
     Raises
     ------
-    InputError, UsageError, OutputExistsError
+    InputError, UsageError, OutputExistsError, OutputError, ResourceError
+        ``output`` lies in a run's folder: its mask and polygons belong together.
 
     Examples
     --------
     >>> clean("out", "strict.tif", 0.7, min_area="200m2")  # doctest: +SKIP
     """
     target = Path(output)
-    if target.exists() and not overwrite:
-        msg = f"{target} exists; choose another output or overwrite it"
-        raise OutputExistsError(msg)
+    check_target(target, overwrite=overwrite)
+    if (target.parent / "run.json").exists():
+        msg = f"{target.parent} is a run, whose files belong together; write elsewhere"
+        raise OutputError(msg)
     source = open_score(score)
     size = gsd_m(source.geobox)
     cleaning = Cleaning(
@@ -145,7 +157,11 @@ def clean(
         connectivity=connectivity,
     )
     found = threshold(score, rule, workers=workers)
-    with tempfile.TemporaryDirectory(dir=target.parent) as name, ThreadRunner(workers) as runner:
+    with (
+        explain_failure(target),
+        tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as name,
+        ThreadRunner(workers) as runner,
+    ):
         mask = TileStore(Path(name), source.geobox, source.tile_size, "uint8", MASK_NODATA)
         clean_tiles(source, mask, found, cleaning, run=runner.run)
         write_mask(mask, target, tags={"SOFTWARE": "geochange"})

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -13,15 +12,14 @@ from typing import Any
 
 import geopandas
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from geochange.alignment.pair import Pair
 from geochange.exports.cog import write_mask, write_score
-from geochange.exports.fields import LAYER, best_changes, polygon_fields
+from geochange.exports.fields import LAYER, best_changes, delta_fields, polygon_fields
 from geochange.exports.geojson import write_geojson
 from geochange.exports.gpkg import write_gpkg
-from geochange.exports.qgis import MAX_BOOKMARKS, Scene, list_bookmarks, write_project
+from geochange.exports.qgis import MAX_BOOKMARKS, ShownDate, list_bookmarks, write_project
 from geochange.exports.quicklook import Quicklook, draw_thumbnails
 from geochange.exports.report import ClassTotal, ReportData, ReportedChange, write_report
 from geochange.exports.vrt import write_stack_vrt
@@ -63,8 +61,13 @@ class Findings:
     @property
     def fields(self) -> dict[str, str]:
         """Fields of the polygons; band means only where both dates have the same bands."""
-        bands = self.pair.before.bands, self.pair.after.bands
-        return polygon_fields(bands[0] if len(bands[0]) == len(bands[1]) else ())
+        return polygon_fields(self.bands)
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands that polygons are compared by; none when the dates have different numbers."""
+        before, after = self.pair.before.bands, self.pair.after.bands
+        return before if len(before) == len(after) else ()
 
 
 def write_changes(
@@ -72,7 +75,10 @@ def write_changes(
 ) -> None:
     """Write ``changes.gpkg`` from features and ``changes.geojson`` from that; note the totals."""
     geobox, fields = findings.pair.geobox, findings.fields
-    path = write_gpkg(batches, folder / "changes.gpkg", fields=fields, geobox=geobox)
+    deltas = (f"delta_{band}" for band in findings.bands)
+    names = dict(zip(deltas, delta_fields(findings.bands), strict=True))
+    renamed = (batch.rename(columns=names) for batch in batches)
+    path = write_gpkg(renamed, folder / "changes.gpkg", fields=fields, geobox=geobox)
     write_geojson(read_batches(path), folder / "changes.geojson", fields=fields, geobox=geobox)
     classes = total_classes(path)
     valid = int(findings.histogram.sum())
@@ -110,8 +116,8 @@ def write_qgis_project(findings: Findings, folder: Path) -> None:
     """Write ``changes.qgz`` and, for a date of several files, a VRT that shows it."""
     pair, path = findings.pair, folder / "changes.gpkg"
     best = best_changes(read_batches(path), MAX_BOOKMARKS)
-    scenes = [
-        _scene(findings, reader, limits, when, folder / f"{name}.vrt")
+    shown = [
+        _show_date(findings, reader, limits, when, folder / f"{name}.vrt")
         for name, reader, limits, when in zip(
             ("before", "after"),
             (pair.before, pair.after),
@@ -122,8 +128,8 @@ def write_qgis_project(findings: Findings, folder: Path) -> None:
     ]
     write_project(
         folder / "changes.qgz",
-        before=scenes[0],
-        after=scenes[1],
+        before=shown[0],
+        after=shown[1],
         geobox=pair.geobox,
         classes=list(findings.run["changes"]["classes"]),
         fields=findings.fields,
@@ -131,9 +137,9 @@ def write_qgis_project(findings: Findings, folder: Path) -> None:
     )
 
 
-def _scene(
+def _show_date(
     findings: Findings, reader: DateReader, limits: pictures.Limits, when: str | None, vrt: Path
-) -> Scene:
+) -> ShownDate:
     shown = [band for band in findings.quicklook.bands if band < len(reader.bands)] or [0]
     located = reader.locate(shown)
     path, bands = located[0][0], tuple(band for _, band in located)
@@ -141,7 +147,7 @@ def _scene(
         path, bands = str(write_stack_vrt(located, vrt)), tuple(range(1, len(located) + 1))
     stretch = tuple(limits[: len(bands)])
     crs = reader.readers[0].file.geobox.crs
-    return Scene(path, bands, stretch, crs, _day(when))
+    return ShownDate(path, bands, stretch, crs, _day(when))
 
 
 def _day(text: str | None) -> date | None:
@@ -203,16 +209,17 @@ def _change_picture(findings: Findings) -> NDArray[np.uint8]:
 
 def _report_changes(findings: Findings, best: geopandas.GeoDataFrame) -> Iterable[ReportedChange]:
     for row in best.to_dict("records"):
-        bounds = shapely.bounds(to_pixels(row["geometry"], findings.pair.geobox))
-        before, after = draw_thumbnails(findings.pair, findings.mask, findings.quicklook, bounds)
+        shape: Any = to_pixels(row["geometry"], findings.pair.geobox)
+        left, top, right, bottom = shape.bounds
+        before, after = draw_thumbnails(findings.pair, findings.quicklook, shape)
         yield ReportedChange(
             number=int(row["id"]),
             name=str(row["class"]),
             score_mean=float(row["score_mean"]),
             score_max=float(row["score_max"]),
             pixels=int(row["pixels"]),
-            row=(bounds[1] + bounds[3]) / 2,
-            col=(bounds[0] + bounds[2]) / 2,
+            row=(top + bottom) / 2,
+            col=(left + right) / 2,
             area_m2=_number(row["area_m2"]),
             perimeter_m=_number(row["perimeter_m"]),
             before=before,
@@ -222,22 +229,3 @@ def _report_changes(findings: Findings, best: geopandas.GeoDataFrame) -> Iterabl
 
 def _number(value: Any) -> float | None:
     return None if value is None or np.isnan(value) else float(value)
-
-
-def repeat_command(before: object, after: object, settings: Mapping[str, object]) -> str:
-    """Return the command line that repeats a run."""
-    words = ["geochange", "detect", *(_source(date) for date in (before, after)), "-o", "OUT"]
-    for name, value in settings.items():
-        if name == "options" and isinstance(value, Mapping):
-            for option, setting in value.items():
-                words += ["--set", f"{option}={setting}"]
-        elif isinstance(value, bool):
-            words += [f"--{name.replace('_', '-')}"] if value else []
-        elif value is not None:
-            text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-            words += [f"--{name.replace('_', '-')}", text]
-    return shlex.join(words)
-
-
-def _source(source: object) -> str:
-    return ",".join(map(str, source)) if isinstance(source, list | tuple) else str(source)

@@ -15,18 +15,19 @@ import numpy as np
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
-from geochange.exports.atomic import replace_atomically
 from geochange.exports.cog import MASK_COLORS
 from geochange.exports.fields import LAYER
 from geochange.exports.paths import locate
 from geochange.exports.styles import TEMPLATES, polygon_context
+from geochange.io.atomic import replace_atomically
+from geochange.viz.pictures import SCORE_RAMP
 
-SCORE_RAMP = (
-    (0.0, "#fff5f0", 0),
-    (0.3, "#fff5f0", 0),
-    (0.5, "#fcbba1", 160),
-    (0.7, "#fb6a4a", 255),
-    (1.0, "#67000d", 255),
+SCORE_STOPS = (
+    (0.0, SCORE_RAMP[0], 0),
+    (0.3, SCORE_RAMP[0], 0),
+    (0.5, SCORE_RAMP[1], 160),
+    (0.7, SCORE_RAMP[2], 255),
+    (1.0, SCORE_RAMP[4], 255),
 )
 """Score, colour and opacity (0-255): low scores let the image through."""
 
@@ -44,7 +45,7 @@ ARCHIVE_TIME = (2000, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class ShownDate:
     """One date as QGIS shows it.
 
     Attributes
@@ -106,8 +107,8 @@ def list_bookmarks(changes: geopandas.GeoDataFrame, geobox: GeoBox) -> list[Book
 def write_project(
     path: str | Path,
     *,
-    before: Scene,
-    after: Scene,
+    before: ShownDate,
+    after: ShownDate,
     geobox: GeoBox,
     classes: Sequence[str],
     fields: Mapping[str, str],
@@ -123,7 +124,7 @@ def write_project(
     ----------
     path : str or Path
         File to write; layers are named relative to its folder.
-    before, after : Scene
+    before, after : ShownDate
         The two dates.
     geobox : GeoBox
         Grid of the outputs; without CRS the project has none.
@@ -154,11 +155,11 @@ def write_project(
         extent=tuple(geobox.extent.boundingbox),
         groups=names,
         layers=_layers(folder, before, after),
-        scenes={"before": _scene(before), "after": _scene(after)},
+        scenes={"before": _show(before), "after": _show(after)},
         periods=_periods(before.date, after.date),
         themes=THEMES,
         bookmarks=bookmarks,
-        score_ramp=SCORE_RAMP,
+        score_ramp=SCORE_STOPS,
         change_color="#{:02x}{:02x}{:02x}".format(*MASK_COLORS[1][:3]),
         **polygon_context(classes, {**fields, "status": "str"}),
     )
@@ -176,7 +177,7 @@ def _zip(name: str, document: str) -> bytes:
     return archive.getvalue()
 
 
-def _layers(folder: Path, before: Scene, after: Scene) -> dict[str, dict[str, Any]]:
+def _layers(folder: Path, before: ShownDate, after: ShownDate) -> dict[str, dict[str, Any]]:
     """Describe the layers; QGIS replaces ids of ten characters and fewer."""
     rows = {
         "changes": ("Changes", f"./changes.gpkg|layername={LAYER}", "ogr", True),
@@ -198,8 +199,8 @@ def _layers(folder: Path, before: Scene, after: Scene) -> dict[str, dict[str, An
     }
 
 
-def _scene(scene: Scene) -> dict[str, Any]:
-    return {"bands": scene.bands, "stretch": scene.stretch, "crs": _crs(scene.crs)}
+def _show(shown: ShownDate) -> dict[str, Any]:
+    return {"bands": shown.bands, "stretch": shown.stretch, "crs": _crs(shown.crs)}
 
 
 def _crs(crs: CRS | None) -> dict[str, Any] | None:

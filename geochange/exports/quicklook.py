@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
+from rasterio.features import rasterize
 
 from geochange.alignment.pair import Pair
-from geochange.io.tilestore import TileStore
 from geochange.maps.preview import Preview
 from geochange.tiles import Window
 from geochange.viz import pictures
@@ -56,22 +57,21 @@ class Quicklook:
             (folder / f"{name}.png").write_bytes(pictures.encode_png(picture))
 
 
-def draw_thumbnails(
-    pair: Pair, mask: TileStore, quicklook: Quicklook, bounds_px: Sequence[float]
-) -> tuple[bytes, bytes]:
-    """Return pictures of one change at both dates, its outline drawn on the after date.
+def draw_thumbnails(pair: Pair, quicklook: Quicklook, change_px: Any) -> tuple[bytes, bytes]:
+    """Return pictures of one change at both dates, its outline alone drawn on the after date.
 
     Parameters
     ----------
-    bounds_px : (left, top, right, bottom)
-        Of the change, in pixels of the grid.
+    change_px : Polygon or MultiPolygon
+        The change, in pixels of the grid.
     """
-    left, top, right, bottom = bounds_px
+    left, top, right, bottom = change_px.bounds
     side = int(np.clip(2 * max(right - left, bottom - top), MIN_SIDE_PX, MAX_SIDE_PX))
     row, col = int((top + bottom - side) / 2), int((left + right - side) / 2)
     window = Window(row, col, side, side)
     block = pair.read_window(window)
-    edge = pictures.outline(mask.read(window))
+    place = Affine.translation(col, row)
+    edge = pictures.outline(rasterize([change_px], window.shape, transform=place, dtype="uint8"))
     drawn = [
         pictures.render_rgb(image[list(quicklook.bands)], block.valid, limits)
         for image, limits in zip((block.before, block.after), quicklook.limits, strict=True)

@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from geochange.exports.atomic import replace_atomically
 from geochange.exports.cartography import MapFrame, area_text, frame_of, length_text, scale_bar
 from geochange.exports.styles import TEMPLATES, class_colors
+from geochange.io.atomic import replace_atomically
 from geochange.viz.pictures import CHANGE_COLOUR, data_uri
 
 CHANGE_COLOR = "#{:02x}{:02x}{:02x}".format(*CHANGE_COLOUR)
 HISTOGRAM_BINS = 120
+OF_THE_MOMENT = ("created", "seconds", "peak_memory_bytes")
+"""What of ``run.json`` differs when the same run is made again."""
 MAX_THUMBNAIL_BYTES = 2_000_000
 """Thumbnails beyond this are left out, from the end of the list, so that the report stays small."""
 
@@ -94,12 +96,11 @@ class ReportData:
     method, method_reason, threshold_method : str
     parameters : mapping
         Name to value.
-    quality : mapping of str to str
-        Measured facts about the pair (registration, radiometry, ...).
     notes : tuple of str
         What was done to bring the pair together, and warnings.
     run : mapping
-        Provenance, as in ``run.json``.
+        Provenance, as in ``run.json``; :data:`OF_THE_MOMENT` is not shown, so that equal runs give
+        equal reports.
     command : str
         Command that repeats the run.
     """
@@ -124,7 +125,6 @@ class ReportData:
     date_before: date | None = None
     date_after: date | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    quality: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     run: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
@@ -168,11 +168,15 @@ def write_report(data: ReportData, path: str | Path) -> Path:
         colors=class_colors(item.name for item in data.classes),
         rows=_rows(data),
         histogram=draw_histogram(data.histogram, data.threshold),
-        run=json.dumps(data.run, indent=2, ensure_ascii=False, default=str),
+        run=json.dumps(_lasting(data.run), indent=2, ensure_ascii=False, default=str),
     )
     with replace_atomically(path) as temporary:
         temporary.write_text(document, encoding="utf-8")
     return Path(path)
+
+
+def _lasting(run: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: fact for name, fact in run.items() if name not in OF_THE_MOMENT}
 
 
 def _crs_text(geobox: GeoBox) -> str:

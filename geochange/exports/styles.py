@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from geochange.exports.fields import STATUS
+from geochange.viz.pictures import SCORE_RAMP
 
 CLASS_COLORS = (
     "#e41a1c",
@@ -28,9 +29,6 @@ OWN_CLASS_COLORS = {
     "vegetation_loss": "#a65628",
 }
 """Colours of the classes that geochange names itself: the same in every report and project."""
-
-SCORE_COLORS = ("#fff5f0", "#fcbba1", "#fb6a4a", "#cb181d", "#67000d")
-"""Sequential ramp for five bins of the score, ColorBrewer Reds."""
 
 STYLES = {
     "by class": "by_class.qml.jinja",
@@ -88,7 +86,7 @@ def polygon_context(classes: Iterable[str], fields: Mapping[str, str]) -> dict[s
     """Return what the templates of polygon layers ask for."""
     return {
         "class_colors": class_colors(classes),
-        "score_colors": SCORE_COLORS,
+        "score_colors": SCORE_RAMP,
         "status_colors": STATUS,
         "fields": fields,
     }

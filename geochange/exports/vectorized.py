@@ -14,12 +14,14 @@ from odc.geo.geobox import GeoBox
 from geochange.alignment.grid import gsd_m
 from geochange.engine.runner import ThreadRunner
 from geochange.engine.stages import Progress, Stages, report_nothing
-from geochange.errors import OutputExistsError, UsageError, suggest
+from geochange.errors import InputError, UsageError, suggest
+from geochange.evaluation.layers import holds_score
 from geochange.exports.fields import FIELDS
 from geochange.exports.geojson import write_geojson
 from geochange.exports.gpkg import write_gpkg
+from geochange.io.atomic import check_target
 from geochange.io.geotiff import GridReader
-from geochange.io.rasterfile import describe_raster
+from geochange.io.rasterfile import RasterFile, describe_raster
 from geochange.maps.areas import parse_area_px
 from geochange.maps.features import change_features
 from geochange.tiles import Window
@@ -31,7 +33,7 @@ MASK_FIELDS = ("id", "class", "pixels", "area_m2", "perimeter_m")
 
 @dataclass(frozen=True)
 class MaskFile:
-    """A raster seen as a mask: 1 where it is 1, or at least ``threshold``.
+    """A raster seen as a mask: 1 where it is not 0 (nor nodata), or at least ``threshold``.
 
     Attributes
     ----------
@@ -51,7 +53,7 @@ class MaskFile:
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Read a window, uint8 (H, W): 1 change, 0 anything else."""
         pixels, valid = self.reader.read(window)
-        change = pixels[0] == 1 if self.threshold is None else pixels[0] >= self.threshold
+        change = pixels[0] != 0 if self.threshold is None else pixels[0] >= self.threshold
         mask: NDArray[np.uint8] = (change & valid).astype(np.uint8)
         return mask
 
@@ -74,11 +76,13 @@ def vectorize(
     Parameters
     ----------
     mask : path
-        Raster whose change is 1 (first band); with ``threshold`` a score raster.
+        Raster whose change is non-zero and not nodata (first band), as
+        :func:`geochange.evaluate` reads it; with ``threshold`` a score raster.
     output : path
         ``.gpkg`` (CRS of the raster) or ``.geojson`` (WGS 84).
     threshold : float, optional
-        Score (after scale and offset) from which a pixel is change.
+        Score (after scale and offset) from which a pixel is change. A raster of floating-point
+        or scaled values needs one.
     min_area : str or int
         Smallest polygon that is kept, such as ``"50m2"`` or ``"20px"``.
     connectivity, smooth, tile_size, workers, overwrite, on_progress
@@ -92,7 +96,11 @@ def vectorize(
 
     Raises
     ------
-    InputError, UsageError, OutputExistsError
+    InputError
+        The raster cannot be read, or has no CRS, which GeoJSON needs.
+    UsageError
+        Another suffix; a score without ``threshold``.
+    OutputExistsError, OutputError, ResourceError
 
     Examples
     --------
@@ -102,10 +110,9 @@ def vectorize(
     if target.suffix.lower() not in SUFFIXES:
         msg = f"cannot write '{target.name}'{suggest(target.suffix, SUFFIXES)}"
         raise UsageError(msg)
-    if target.exists() and not overwrite:
-        msg = f"{target} exists; choose another output or overwrite it (--overwrite)"
-        raise OutputExistsError(msg)
+    check_target(target, overwrite=overwrite)
     file = describe_raster(mask).take([0])
+    _check_mask(file, target, threshold)
     source = MaskFile(GridReader(file, file.geobox), threshold, tile_size or TILE_PX)
     smallest = parse_area_px(min_area, gsd_m(file.geobox))
     count = 0
@@ -126,3 +133,13 @@ def vectorize(
             write = write_gpkg if target.suffix.lower() == ".gpkg" else write_geojson
             write(map(keep_large, features), target, fields=fields, geobox=file.geobox)
     return target, count
+
+
+def _check_mask(file: RasterFile, target: Path, threshold: float | None) -> None:
+    """Refuse what would give polygons of everything, or none at all."""
+    if threshold is None and holds_score(file):
+        msg = f"{file.path} holds scores; tell from which one on a pixel is change (--threshold)"
+        raise UsageError(msg)
+    if target.suffix.lower() == ".geojson" and file.geobox.crs is None:
+        msg = f"{file.path} has no CRS, and GeoJSON needs longitude/latitude; write a .gpkg"
+        raise InputError(msg)

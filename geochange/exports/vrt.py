@@ -12,12 +12,12 @@ from affine import Affine
 from rasterio.dtypes import dtype_rev, typename_fwd
 
 from geochange.errors import GridError, UsageError
-from geochange.exports.atomic import replace_atomically
 from geochange.exports.paths import locate
+from geochange.io.atomic import replace_atomically
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class StackedBand:
     """One band of one file, and where its pixels lie."""
 
     path: str
@@ -77,9 +77,9 @@ def write_stack_vrt(bands: Sequence[tuple[str | Path, int]], path: str | Path) -
     return Path(path)
 
 
-def _open(path: str, band: int) -> Source:
+def _open(path: str, band: int) -> StackedBand:
     with rasterio.open(path) as file:
-        return Source(
+        return StackedBand(
             path,
             band,
             file.transform,
@@ -94,7 +94,9 @@ def _open(path: str, band: int) -> Source:
         )
 
 
-def _add_band(root: ET.Element, number: int, source: Source, grid: Source, folder: Path) -> None:
+def _add_band(
+    root: ET.Element, number: int, source: StackedBand, grid: StackedBand, folder: Path
+) -> None:
     """Add a band that draws all of ``source`` where it lies on ``grid``."""
     to_grid = ~grid.transform * source.transform
     turned = max(abs(to_grid.b), abs(to_grid.d)) > 1e-9 or min(to_grid.a, to_grid.e) <= 0

@@ -1,18 +1,11 @@
-"""Band names and what they mean: the common-name role of a band, and matching two dates' bands."""
+"""Band names and what they mean: the common-name role of a band, for the sensor that made it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from geochange.errors import BandError, suggest
-
-SENTINEL2 = {
-    "B01": "coastal", "B02": "blue", "B03": "green", "B04": "red", "B05": "rededge1",
-    "B06": "rededge2", "B07": "rededge3", "B08": "nir", "B8A": "nir08", "B09": "watervapour",
-    "B10": "cirrus", "B11": "swir1", "B12": "swir2",
-}  # fmt: skip
-COMMON_NAMES = {
+_COMMON = {
     "coastal": "coastal", "aerosol": "coastal", "blue": "blue", "green": "green",
     "yellow": "yellow", "red": "red", "rededge": "rededge1", "rededge1": "rededge1",
     "rededge2": "rededge2",
@@ -22,118 +15,124 @@ COMMON_NAMES = {
     "vh": "sar", "hh": "sar", "hv": "sar", "sigma0": "sar", "gamma0": "sar", "amplitude": "sar",
     "intensity": "sar", "sar": "sar",
 }  # fmt: skip
-_SENTINEL2_TOKEN = re.compile(
-    r"(?<![A-Za-z0-9])(B(?:0?[1-9]|1[0-2]|8A))(?![A-Za-z0-9])", re.IGNORECASE
+SENSOR_ROLES = {
+    "Sentinel-2": {
+        "1": "coastal", "2": "blue", "3": "green", "4": "red", "5": "rededge1", "6": "rededge2",
+        "7": "rededge3", "8": "nir", "8A": "nir08", "9": "watervapour", "10": "cirrus",
+        "11": "swir1", "12": "swir2",
+    },
+    "Landsat 8/9": {
+        "1": "coastal", "2": "blue", "3": "green", "4": "red", "5": "nir", "6": "swir1",
+        "7": "swir2", "8": "pan", "9": "cirrus", "10": "thermal", "11": "thermal",
+    },
+    "Landsat 4-7": {
+        "1": "blue", "2": "green", "3": "red", "4": "nir", "5": "swir1", "6": "thermal",
+        "7": "swir2", "8": "pan",
+    },
+}  # fmt: skip
+"""Role of each numbered band; the same number means another thing for another sensor."""
+
+_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9])((?:S[RT]_)?B(8A|0?[1-9]|1[0-2]))(?![A-Za-z0-9])", re.IGNORECASE
+)
+_LANDSAT_8 = re.compile(r"(?<![A-Z0-9])L[COT]0[89](?!\d)|LANDSAT[-_ ]?[89]|^OLI")
+_LANDSAT_4 = re.compile(r"(?<![A-Z0-9])L[TE]0[4-7](?!\d)|LANDSAT[-_ ]?[4-7]|^E?TM\b")
+_LANDSAT = re.compile(r"(?<![A-Z0-9])L[COTEM]0[1-9](?!\d)|LANDSAT|^(OLI|E?TM\b)")
+_SENTINEL_2 = re.compile(
+    r"(?<![A-Z0-9])(S2[ABCD]|T\d\d[A-Z]{3})(?![A-Z0-9])|SENTINEL[-_ ]?2|HLS\.S30"
 )
 
 
-def sentinel2_name(text: str) -> str | None:
-    """Find a Sentinel-2 band name such as ``B8A`` in a description or a file's stem.
+def find_band_token(text: str) -> str | None:
+    """Find a numbered band such as ``B8A`` or ``SR_B4`` in a description or a file's stem.
 
     Examples
     --------
-    >>> sentinel2_name("T32TQM_20180703T101029_B8A_20m"), sentinel2_name("B2")
-    ('B8A', 'B02')
+    >>> find_band_token("T32TQM_20180703T101029_B8A_20m"), find_band_token("sr_b4")
+    ('B8A', 'SR_B4')
     """
-    found = _SENTINEL2_TOKEN.search(text)
-    if found is None:
+    found = _TOKEN.search(text)
+    return found[1].upper() if found else None
+
+
+def tell_sensor(names: Sequence[str], texts: Sequence[str] = ()) -> str | None:
+    """Tell which sensor numbered the bands: a key of ``SENSOR_ROLES``, ``"Landsat"`` or None.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Band names of one date.
+    texts : sequence of str
+        What may name the sensor or the platform, most telling first: tags, file, folder.
+
+    Examples
+    --------
+    >>> tell_sensor(["B5"], ["LC08_L1TP_120038_20150101"]), tell_sensor(["B5"], ["LT05_L2SP"])
+    ('Landsat 8/9', 'Landsat 4-7')
+    >>> tell_sensor(["B4", "B8A"]), tell_sensor(["B02", "B04"]), tell_sensor(["B4", "B5"])
+    ('Sentinel-2', 'Sentinel-2', None)
+    """
+    found = (_read_sensor(text.upper()) for text in texts)
+    return next(filter(None, found), None) or _guess_sensor({name.upper() for name in names})
+
+
+def _read_sensor(text: str) -> str | None:
+    """Sensor that a text names; None when it names none, or Landsat and Sentinel-2 both."""
+    if "HLS.L30" in text:
+        return "Landsat 8/9"
+    if not _LANDSAT.search(text):
+        return "Sentinel-2" if _SENTINEL_2.search(text) else None
+    if _SENTINEL_2.search(text):
         return None
-    token = found[1].upper()
-    return token if token == "B8A" else f"B{int(token[1:]):02d}"
+    if _LANDSAT_8.search(text):
+        return "Landsat 8/9"
+    return "Landsat 4-7" if _LANDSAT_4.search(text) else "Landsat"
 
 
-def band_role(name: str) -> str | None:
+def _guess_sensor(names: set[str]) -> str | None:
+    """Sensor that the band numbers give away."""
+    if any(re.fullmatch(r"S[RT]_B\d+", name) for name in names):
+        return "Landsat 4-7" if "ST_B6" in names else "Landsat 8/9"
+    if names & {"B8A", "B11", "B12"} or any(re.fullmatch(r"B0\d", name) for name in names):
+        return "Sentinel-2"
+    return None
+
+
+def band_role(name: str, sensor: str | None = None) -> str | None:
     """Return the common-name role of a band (``red``, ``nir``, ``swir1``, ``sar`` ...) or None.
 
     Examples
     --------
-    >>> band_role("NIR"), band_role("B04"), band_role("Red Edge 1"), band_role("band 1")
-    ('nir', 'red', 'rededge1', None)
+    >>> band_role("NIR"), band_role("Red Edge 1"), band_role("band 1"), band_role("B4")
+    ('nir', 'rededge1', None, None)
+    >>> band_role("B04", "Sentinel-2"), band_role("SR_B4", "Landsat 4-7")
+    ('red', 'nir')
     """
-    if re.fullmatch(r"B(\d\d|8A)", name):
-        return SENTINEL2.get(name)
     words = re.sub(r"[^a-z0-9]+", " ", name.lower()).split()
     for candidate in ["".join(words), *words]:
-        if candidate in COMMON_NAMES:
-            return COMMON_NAMES[candidate]
-    return None
+        if candidate in _COMMON:
+            return _COMMON[candidate]
+    token = find_band_token(name)
+    if token is None or sensor not in SENSOR_ROLES:
+        return None
+    return SENSOR_ROLES[sensor].get(token.rpartition("B")[2].lstrip("0"))
+
+
+def standard_name(name: str, sensor: str | None) -> str:
+    """Write a numbered band as its sensor does: Sentinel-2's ``B2`` is ``B02``.
+
+    Examples
+    --------
+    >>> standard_name("b2", "Sentinel-2"), standard_name("B2", "Landsat 8/9")
+    ('B02', 'B2')
+    """
+    found = _TOKEN.fullmatch(name)
+    if found is None or sensor != "Sentinel-2":
+        return name
+    number = found[2].upper()
+    return "B8A" if number == "8A" else f"B{int(number):02d}"
 
 
 def is_named(name: str) -> bool:
     """Tell whether a band carries a name of its own, not one made up from its position."""
     return re.fullmatch(r"band \d+", name) is None
-
-
-def select_bands(names: Sequence[str], wanted: Sequence[str | int]) -> list[int]:
-    """Return the positions (0-based) of bands named by name, role or 1-based number.
-
-    Raises
-    ------
-    BandError
-        A band that does not exist; the message suggests the nearest.
-
-    Examples
-    --------
-    >>> select_bands(["Blue", "Green", "Red", "NIR"], ["nir", 1])
-    [3, 0]
-    """
-    found = []
-    for band in wanted:
-        text = str(band).strip()
-        if text.isdigit() and 1 <= int(text) <= len(names):
-            found.append(int(text) - 1)
-            continue
-        matches = [i for i, name in enumerate(names) if name.lower() == text.lower()]
-        matches = matches or [i for i, name in enumerate(names) if band_role(name) == text.lower()]
-        if not matches:
-            msg = f"no band '{text}' among {', '.join(names)}{suggest(text, names)}"
-            raise BandError(msg)
-        found.append(matches[0])
-    return found
-
-
-def match_bands(before: Sequence[str], after: Sequence[str]) -> tuple[list[int], list[int], str]:
-    """Pair the bands of two dates: by name, else by role, else by order.
-
-    Returns
-    -------
-    before_index, after_index : list of int
-        Positions (0-based) to read at each date. They have equal length unless the numbers of
-        bands differ and names do not help; then every band of each date is kept and only methods
-        that compare different band sets can run.
-    note : str
-        What was done, for the run's notes.
-
-    Examples
-    --------
-    >>> match_bands(["B", "Red", "NIR"], ["nir", "red"])
-    ([1, 2], [1, 0], 'bands matched by name: Red, NIR; left out: B')
-    >>> match_bands(["band 1", "band 2"], ["band 1", "band 2"])[2]
-    'bands have no names: matched by order (2 bands)'
-    """
-    for kind, key in (("name", str.lower), ("role", lambda name: band_role(name) or "")):
-        keys_before, keys_after = [key(n) for n in before], [key(n) for n in after]
-        if len(set(keys_before)) < len(before) or len(set(keys_after)) < len(after):
-            continue
-        both = [k for k in keys_before if k and k in keys_after]
-        if all(is_named(name) for name in [*before, *after]) and both:
-            index_before = [keys_before.index(k) for k in both]
-            index_after = [keys_after.index(k) for k in both]
-            left = [n for i, n in enumerate(before) if i not in index_before]
-            left += [n for i, n in enumerate(after) if i not in index_after]
-            note = f"bands matched by {kind}: {', '.join(before[i] for i in index_before)}"
-            return index_before, index_after, note + (f"; left out: {', '.join(left)}" * bool(left))
-    everything = list(range(len(before))), list(range(len(after)))
-    if len(before) != len(after):
-        note = (
-            f"{len(before)} and {len(after)} bands that no name matches: only methods for "
-            "different sensors apply (or choose bands)"
-        )
-        return *everything, note
-    if any(is_named(name) for name in [*before, *after]):
-        note = (
-            f"band names differ ({', '.join(before)} / {', '.join(after)}): matched by order, "
-            "which is a guess"
-        )
-        return *everything, note
-    return *everything, f"bands have no names: matched by order ({len(before)} bands)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from geochange.blocks import BoolArray, FloatArray
 from geochange.errors import InputError, UsageError, suggest
+from geochange.io.nodata import clamp_nodata, find_valid, is_huge
 from geochange.io.pixelgrid import pixel_ratio
 from geochange.io.rasterfile import RasterFile, one_line, open_dataset
 from geochange.tiles import Window
@@ -27,7 +27,9 @@ from geochange.tiles import Window
 MAX_OPEN_FILES = 64
 """Handles that one thread keeps open."""
 ALIGNED_TOLERANCE_PX = 1e-3
-WARP_TOLERANCE_PX = 1e-3
+WARP_TOLERANCE_PX = 1e-9
+"""GDAL interpolates coordinates along a window's rows up to this error; a visible one would make
+pixels depend on the tiling. GDAL does not take 0."""
 NO_CRS = "EPSG:3857"
 """Stands in for the one unknown CRS of a pair without CRS: never shown, only affines count."""
 RESAMPLINGS = ("nearest", "bilinear", "cubic", "lanczos", "average")
@@ -37,19 +39,22 @@ class _Handles(threading.local):
     """Open datasets of one thread: GDAL handles must not be shared between threads."""
 
     def __init__(self) -> None:
-        self.open: OrderedDict[object, tuple[rasterio.DatasetReader, ...]] = OrderedDict()
+        self.open: OrderedDict[tuple[Any, ...], tuple[rasterio.DatasetReader, ...]] = OrderedDict()
 
-    def get(self, reader: GridReader) -> rasterio.DatasetReader:
+    def get(self, reader: GridReader) -> tuple[rasterio.DatasetReader, ...]:
         file = reader.file
-        key = (file.path, file.stamp, file.indexes, reader.geobox, reader.resampling)
+        source = (file.path, file.stamp, file.geobox, file.alpha, tuple(reader.nodata_groups))
+        key = (*source, reader.geobox, reader.resampling)
         if key not in self.open:
+            for other in [k for k in self.open if k[0] == file.path and k[1] != file.stamp]:
+                self.close(other)
             while len(self.open) >= MAX_OPEN_FILES:
                 self.close(next(iter(self.open)))
             self.open[key] = reader.open()
         self.open.move_to_end(key)
-        return self.open[key][-1]
+        return self.open[key]
 
-    def close(self, key: object) -> None:
+    def close(self, key: tuple[Any, ...]) -> None:
         for dataset in reversed(self.open.pop(key)):
             dataset.close()
 
@@ -72,8 +77,8 @@ class GridReader:
 
     Notes
     -----
-    Warping is GDAL's WarpedVRT with the kernel's scale fixed for the whole grid, so a window's
-    pixels do not depend on the tiling.
+    Warping is GDAL's WarpedVRT with the kernel's scale fixed for the whole grid and exact
+    coordinates, so a window's pixels do not depend on the tiling.
     """
 
     file: RasterFile
@@ -105,31 +110,42 @@ class GridReader:
                 return None
         return round(relative.f), round(relative.c)
 
+    @cached_property
+    def nodata_groups(self) -> dict[float | None, list[int]]:
+        """Positions of the bands that share a nodata value: GDAL warps with one value at a time."""
+        groups: dict[float | None, list[int]] = {}
+        for position, nodata in enumerate(self.file.nodata):
+            groups.setdefault(clamp_nodata(nodata, self.file.dtype), []).append(position)
+        return groups
+
     def open(self) -> tuple[rasterio.DatasetReader, ...]:
-        """Open the file, and the warped view of it where one is needed; the last one is read."""
+        """Open the file, and where one is needed a warped view of it for each nodata value."""
         dataset = open_dataset(self.file.path)
         if self.shift is not None:
             return (dataset,)
-        return dataset, self._warp(dataset)
+        return dataset, *(self._warp(dataset, nodata) for nodata in self.nodata_groups)
 
-    def _warp(self, dataset: rasterio.DatasetReader) -> WarpedVRT:
+    def _warp(self, dataset: rasterio.DatasetReader, nodata: float | None) -> WarpedVRT:
         crs = self.geobox.crs.to_wkt() if self.geobox.crs is not None else NO_CRS
         across, down = pixel_ratio(self.file.geobox, self.geobox)
         height, width = (int(n) for n in self.geobox.shape)
-        nodata = self.file.nodata[0]
+        floating = np.dtype(self.file.dtype).kind == "f"
+        moved = self.file.geobox.affine != dataset.transform
         return WarpedVRT(
             dataset,
             src_crs=self.file.geobox.crs.to_wkt() if self.file.geobox.crs is not None else NO_CRS,
+            src_transform=self.file.geobox.affine if moved else None,
             crs=crs,
             transform=self.geobox.affine,
             height=height,
             width=width,
             resampling=Resampling[self.resampling],
-            src_nodata=nodata,
+            src_nodata=np.nan if nodata is None and floating else nodata,
             src_alpha=self.file.alpha or 0,
             nodata=np.nan,
             dtype="float64" if self.file.dtype in ("float64", "int32", "uint32") else "float32",
             tolerance=WARP_TOLERANCE_PX,
+            UNIFIED_SRC_NODATA="PARTIAL" if len(self.nodata_groups) == 1 else "NO",
             XSCALE=f"{across:.9f}",
             YSCALE=f"{down:.9f}",
         )
@@ -159,11 +175,11 @@ class GridReader:
         part = window.intersect(own) if own else None
         if part is None:
             return pixels, valid
-        dataset = _HANDLES.get(self)
+        dataset = _HANDLES.get(self)[0]
         source = RasterioWindow(part.col + shift[1], part.row + shift[0], part.width, part.height)
         raw = dataset.read(list(self.file.indexes), window=source)
         inside = part.slices_in(window)
-        part_valid = self._validity(raw)
+        part_valid = find_valid(raw, self.file.nodata)
         if self.file.alpha is not None:
             part_valid &= dataset.read(self.file.alpha, window=source) > 0
         elif self.file.masked:
@@ -179,37 +195,31 @@ class GridReader:
         if part is None:
             return pixels, valid
         source = RasterioWindow(part.col, part.row, part.width, part.height)
-        raw = _HANDLES.get(self).read(list(self.file.indexes), window=source)
-        part_valid = np.isfinite(raw).all(axis=0)
+        raw: list[Any] = [None] * len(self.bands)
+        views = _HANDLES.get(self)[1:]
+        for view, positions in zip(views, self.nodata_groups.values(), strict=True):
+            indexes = [self.file.indexes[i] for i in positions]
+            for position, band in zip(positions, view.read(indexes, window=source), strict=True):
+                raw[position] = band
+        warped = np.stack(raw)
+        part_valid = find_valid(warped, [n if is_huge(n) else None for n in self.file.nodata])
         inside = part.slices_in(window)
-        pixels[(slice(None), *inside)] = self._scale(raw, part_valid)
+        pixels[(slice(None), *inside)] = self._scale(warped, part_valid)
         valid[inside] = part_valid
         return pixels, valid
 
-    def _validity(self, raw: NDArray[Any]) -> BoolArray:
-        valid = np.ones(raw.shape[1:], bool)
-        for band, nodata in zip(raw, self.file.nodata, strict=True):
-            if band.dtype.kind == "f":
-                valid &= np.isfinite(band)
-            if nodata is not None and not math.isnan(nodata):
-                valid &= band != band.dtype.type(nodata) if _fits(nodata, band.dtype) else True
-        return valid
-
     def _scale(self, raw: NDArray[Any], valid: BoolArray) -> FloatArray:
+        """Apply scale and offset; marks in ``valid`` what float32 cannot hold."""
         pixels: FloatArray
         scales, offsets = self.file.scales, self.file.offsets
-        if any(s != 1.0 for s in scales) or any(o != 0.0 for o in offsets):
-            scale = np.asarray(scales, np.float64)[:, None, None]
-            pixels = (raw * scale + np.asarray(offsets)[:, None, None]).astype(np.float32)
-        else:
-            pixels = raw.astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if any(s != 1.0 for s in scales) or any(o != 0.0 for o in offsets):
+                scale = np.asarray(scales, np.float64)[:, None, None]
+                pixels = (raw * scale + np.asarray(offsets)[:, None, None]).astype(np.float32)
+            else:
+                pixels = raw.astype(np.float32)
+        if raw.dtype.kind == "f":
+            valid &= np.isfinite(pixels).all(axis=0)
         if not valid.all():
             pixels[:, ~valid] = 0.0
         return pixels
-
-
-def _fits(value: float, dtype: np.dtype[Any]) -> bool:
-    if dtype.kind == "f":
-        return True
-    limits = np.iinfo(dtype)
-    return float(value).is_integer() and limits.min <= value <= limits.max

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,20 +13,22 @@ from typing import Any, Protocol
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.features import rasterize
 
 from geochange.blocks import BoolArray
-from geochange.errors import GridError, InputError
+from geochange.errors import DataWarning, GridError
 from geochange.io.geotiff import GridReader
-from geochange.io.rasterfile import RasterFile, describe_raster
-from geochange.io.vector import read_vector
+from geochange.io.pixelgrid import outline, pixel_to_pixel, touches, transform_points
+from geochange.io.polygons import read_polygons
+from geochange.io.rasterfile import RasterFile, describe_raster, open_dataset
 from geochange.tiles import Window
 
 SCL_MASKED = (0, 1, 3, 8, 9, 10, 11)
 """Sentinel-2 scene classes that hide the ground: no data, saturated, cloud shadow, clouds, cirrus,
 snow (Sen2Cor)."""
-
+_SCL = re.compile(r"(?<![A-Za-z0-9])SCL(?![A-Za-z0-9])", re.IGNORECASE)
 
 VECTOR_SUFFIXES = (".gpkg", ".geojson", ".json", ".shp", ".fgb", ".kml", ".gml", ".parquet")
 
@@ -39,7 +43,7 @@ class Mask(Protocol):
 
 @dataclass(frozen=True)
 class RasterMask:
-    """A raster of codes; pixels with one of ``codes`` are masked, outside the raster nothing is.
+    """A raster of codes; pixels with one of ``codes`` or NaN are masked, outside it nothing is.
 
     Attributes
     ----------
@@ -57,7 +61,20 @@ class RasterMask:
         pixels, valid = self.reader.read(window)
         hit = pixels[0] != 0 if self.codes is None else np.isin(pixels[0], self.codes)
         masked: BoolArray = hit & valid
+        if not valid.all() and np.dtype(self.reader.file.dtype).kind == "f":
+            masked |= self._find_nan(window, ~valid)
         return masked
+
+    def _find_nan(self, window: Window, unknown: BoolArray) -> BoolArray:
+        """Return which pixels without a value lie inside the mask's raster."""
+        rows, cols = np.nonzero(unknown)
+        centres = np.column_stack([cols + window.col + 0.5, rows + window.row + 0.5])
+        own = self.reader.file.geobox
+        there = pixel_to_pixel(self.reader.geobox, own, centres)
+        found = np.zeros(window.shape, bool)
+        with np.errstate(invalid="ignore"):
+            found[rows, cols] = ((there > 0) & (there < own.shape[::-1])).all(axis=1)
+        return found
 
 
 @dataclass(frozen=True)
@@ -74,35 +91,24 @@ class VectorMask:
 
     def read(self, window: Window) -> BoolArray:
         """Return bool (H, W), True where masked."""
+        masked: BoolArray = self.number(window) > 0
+        return masked
+
+    def number(self, window: Window) -> NDArray[np.int32]:
+        """Return which polygon each pixel lies in, int32 (H, W) from 1; 0 where in none."""
         affine = self.geobox.affine @ self.geobox.affine.translation(window.col, window.row)
         corners = [(0, 0), (window.width, 0), (window.width, window.height), (0, window.height)]
-        hits = self.tree.query(shapely.Polygon([affine @ c for c in corners]))
-        if not len(hits):
-            return np.zeros(window.shape, bool)
-        shapes = [(self.polygons[i], 1) for i in hits]
-        inside = rasterize(shapes, window.shape, transform=affine, dtype="uint8")
-        return np.asarray(inside, bool)
+        near = np.sort(self.tree.query(shapely.Polygon([affine @ corner for corner in corners])))
+        numbers = np.zeros(window.shape, np.int32)
+        if near.size:
+            shapes = ((self.polygons[i], int(i) + 1) for i in near)
+            rasterize(shapes, out=numbers, transform=affine)
+        return numbers
 
 
 def is_vector(path: object) -> bool:
     """Tell by its suffix whether a path names a vector file."""
     return str(path).lower().endswith(VECTOR_SUFFIXES)
-
-
-def read_polygons(path: str | os.PathLike[str], geobox: GeoBox) -> tuple[Any, ...]:
-    """Read the polygons of a vector file in the CRS of a grid.
-
-    Raises
-    ------
-    InputError
-        Not a vector file, or no polygon in it.
-    """
-    geometry = read_vector(Path(path), geobox=geobox).geometry
-    polygons = tuple(geometry[geometry.geom_type.isin(["Polygon", "MultiPolygon"])])
-    if not polygons:
-        msg = f"{path} holds no polygon; give a layer of polygons"
-        raise InputError(msg)
-    return polygons
 
 
 def open_mask(
@@ -123,24 +129,62 @@ def open_mask(
         The grid of the date that the mask belongs to: where a mask without georeferencing lies
         when its size is equal.
     codes : sequence of int, optional
-        Codes that mask. Default: for a file with ``SCL`` in its name Sentinel-2's cloud, shadow,
-        snow and no-data classes; otherwise every non-zero value.
+        Codes that mask. Default: for a file with ``SCL`` as a word of its name and only that
+        layer's values Sentinel-2's cloud, shadow, snow and no-data classes; otherwise every
+        non-zero value.
 
     Raises
     ------
     GridError
         A raster without georeferencing whose size is not the date's.
+
+    Warns
+    -----
+    DataWarning
+        The mask lies outside the grid.
     """
     name = Path(path).name
     if is_vector(path):
-        polygons = read_polygons(path, geobox)
+        polygons = tuple(read_polygons(path, geobox))
+        _check_overlap(name, shapely.get_coordinates(polygons), geobox, geobox)
         return VectorMask(polygons, geobox), f"mask {name}: {len(polygons)} polygons"
     file = describe_raster(path)
     file = replace(file.take([0]), nodata=(None,), masked=False, alpha=None)
     file = _place(file, own)
-    chosen = tuple(codes) if codes else (SCL_MASKED if "SCL" in name.upper() else None)
-    what = "non-zero values" if chosen is None else f"codes {', '.join(map(str, chosen))}"
+    corners = transform_points(file.geobox.affine, *outline(file.geobox).T)
+    _check_overlap(name, np.column_stack(corners), file.geobox, geobox)
+    chosen, what = _choose_codes(file, codes)
     return RasterMask(GridReader(file, geobox, "nearest"), chosen), f"mask {name}: {what}"
+
+
+def _check_overlap(name: str, points: NDArray[Any], own: GeoBox, geobox: GeoBox) -> None:
+    pixels = np.column_stack(transform_points(~own.affine, *points.T))
+    if not len(points) or not touches(pixel_to_pixel(own, geobox, pixels), geobox):
+        msg = f"mask {name} lies outside the area of the pair: it masks nothing; check its CRS"
+        warnings.warn(msg, DataWarning, stacklevel=4)
+
+
+def _choose_codes(
+    file: RasterFile, codes: Sequence[int] | None
+) -> tuple[tuple[int, ...] | None, str]:
+    """Return the codes that mask and how to say it."""
+    if codes:
+        return tuple(codes), f"codes {', '.join(map(str, codes))} mask"
+    if not _SCL.search(Path(file.path).stem):
+        return None, "every non-zero value masks"
+    if not _is_scene_classification(file):
+        return None, "SCL by its name but not by its values: every non-zero value masks"
+    return SCL_MASKED, f"Sentinel-2 scene classes {', '.join(map(str, SCL_MASKED))} mask"
+
+
+def _is_scene_classification(file: RasterFile) -> bool:
+    """Tell by a look at the whole, at most 512 px a side, whether all values are its classes."""
+    if np.dtype(file.dtype).kind not in "iu":
+        return False
+    height, width = (min(int(n), 512) for n in file.geobox.shape)
+    with open_dataset(file.path) as dataset:
+        values = dataset.read(file.indexes[0], out_shape=(height, width))
+    return bool(values.min() >= 0 and values.max() <= max(SCL_MASKED))
 
 
 def _place(file: RasterFile, own: GeoBox) -> RasterFile:

@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 
+def pixel_size(geobox: GeoBox) -> float:
+    """Side of a square as large as a pixel, in units of the grid's CRS."""
+    return float(abs(geobox.affine.determinant) ** 0.5)
+
+
 def pixel_ratio(source: GeoBox, target: GeoBox) -> tuple[float, float]:
     """Target pixels per source pixel, across and down, at the middle of the target grid.
 
@@ -49,3 +54,20 @@ def outline(geobox: GeoBox, steps: int = 32) -> NDArray[np.float64]:
     zero, one = np.zeros_like(t), np.ones_like(t)
     edges = [(t, zero), (t, one), (zero, t), (one, t)]
     return np.concatenate([np.column_stack([x * width, y * height]) for x, y in edges])
+
+
+def mesh(geobox: GeoBox, steps: int = 33) -> NDArray[np.float64]:
+    """Pixel coordinates (x=col, y=row) spread evenly over a grid, border included, (N, 2)."""
+    height, width = geobox.shape
+    cols, rows = np.meshgrid(np.linspace(0, width, steps), np.linspace(0, height, steps))
+    return np.column_stack([cols.ravel(), rows.ravel()])
+
+
+def touches(points: NDArray[np.float64], geobox: GeoBox) -> bool:
+    """Tell whether the box around points, in pixels of a grid, reaches into the grid."""
+    points = points[np.isfinite(points).all(axis=1)]
+    if not len(points):
+        return False
+    height, width = geobox.shape
+    low, high = points.min(axis=0), points.max(axis=0)
+    return bool((high > 0).all() and (low < [width, height]).all())

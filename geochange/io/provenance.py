@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from geochange.io.rasterfile import open_dataset
 
 WHOLE_FILE_BYTES = 256 * 2**20
 """Files up to this size are hashed whole; larger ones by size, time, head and tail."""
@@ -35,10 +38,45 @@ def describe_file(path: str | os.PathLike[str]) -> dict[str, object]:
     return {"path": str(file.resolve()), "size": size, "fingerprint": digest.hexdigest()}
 
 
+def describe_raster_files(path: str) -> list[dict[str, object]]:
+    """Describe a raster and everything GDAL reads with it: sources of a VRT, masks, sidecars."""
+    with open_dataset(path) as dataset:
+        others = sorted(set(dataset.files) - {path})
+    return [describe_file(name) for name in [path, *others]]
+
+
 def hash_run(
-    files: Iterable[Mapping[str, object]], settings: Mapping[str, object], version: str
+    inputs: Sequence[Sequence[Mapping[str, object]]], settings: Mapping[str, object], version: str
 ) -> str:
-    """Return one key for inputs, settings and version: equal keys mean an equal result."""
-    contents = [file.get("sha256") or file.get("fingerprint") or file["path"] for file in files]
+    """Return one key for the files of each input, the settings and the version.
+
+    Equal keys mean an equal result.
+    """
+    contents = [
+        [file.get("sha256") or file.get("fingerprint") or file["path"] for file in files]
+        for files in inputs
+    ]
     text = json.dumps([contents, dict(settings), version], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """Turn a setting into what JSON holds: numpy values, paths and geometries become plain.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plain({"bands": np.array([1, 2]), "tile_size": np.int64(64)})
+    {'bands': [1, 2], 'tile_size': 64}
+    """
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if hasattr(value, "__geo_interface__"):
+        return plain(value.__geo_interface__)
+    return value

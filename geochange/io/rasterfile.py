@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from affine import Affine
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 
 from geochange.errors import InputError, InputNotFoundError
-from geochange.io.bands import band_role, sentinel2_name
+from geochange.io.bands import band_role, find_band_token, standard_name, tell_sensor
+
+_DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)[-:_/]?([01]\d)[-:_/]?([0-3]\d)(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,11 @@ class RasterFile:
     Attributes
     ----------
     path : str
-        Anything GDAL opens: a path, ``/vsi...``, a URL or a VRT.
+        Anything GDAL opens: an absolute path, ``/vsi...``, a URL or a VRT.
     geobox : GeoBox
-        Its own grid; ``crs`` is None when it has none.
+        Its own grid; ``crs`` is None when it has none, or one of a local plane.
     bands : tuple of str
-        Names: description, else Sentinel-2 token of the file's name, else colour, else ``band N``.
+        Names: description, else band number in the file's name, else colour, else ``band N``.
     indexes : tuple of int
         1-based GDAL band numbers of ``bands``; an alpha band is not among them.
     scales, offsets : tuple of float
@@ -44,8 +48,19 @@ class RasterFile:
         False when the affine is the identity that GDAL makes up.
     date : str or None
         ISO date from tags or the file's name.
-    stamp : tuple of int
-        Time of change and size of a local file: a rewritten file is another one.
+    stamp : tuple
+        Name, time of change and size of every local file behind it (a VRT has several): a
+        rewritten file is another one.
+    roles : tuple of (str or None)
+        Common-name role of each band.
+    sensor : str or None
+        See :func:`geochange.io.bands.tell_sensor`.
+    texts : tuple of str
+        What may name the sensor: tags, file, folder.
+    plane : str
+        WKT of a local coordinate system without a place on Earth; empty in all other cases.
+    paletted : bool
+        Pixels are indexes into a table of colours.
     """
 
     path: str
@@ -60,7 +75,12 @@ class RasterFile:
     masked: bool = False
     georeferenced: bool = True
     date: str | None = None
-    stamp: tuple[int, int] = (0, 0)
+    stamp: tuple[tuple[str, int, int], ...] = ()
+    roles: tuple[str | None, ...] = ()
+    sensor: str | None = None
+    texts: tuple[str, ...] = ()
+    plane: str = ""
+    paletted: bool = False
 
     def take(self, positions: Sequence[int]) -> RasterFile:
         """Keep only the bands at ``positions`` (0-based, in that order)."""
@@ -71,7 +91,14 @@ class RasterFile:
             scales=tuple(self.scales[i] for i in positions),
             offsets=tuple(self.offsets[i] for i in positions),
             nodata=tuple(self.nodata[i] for i in positions),
+            roles=tuple(self.roles[i] for i in positions),
         )
+
+    def named_by(self, sensor: str | None) -> RasterFile:
+        """Give bands the names and roles that ``sensor`` gives them."""
+        names = tuple(standard_name(name, sensor) for name in self.bands)
+        roles = tuple(band_role(name, sensor) for name in names)
+        return replace(self, bands=names, roles=roles, sensor=sensor)
 
 
 def open_dataset(path: str | os.PathLike[str]) -> rasterio.DatasetReader:
@@ -94,7 +121,8 @@ def open_dataset(path: str | os.PathLike[str]) -> rasterio.DatasetReader:
 
 def _is_local(name: str) -> bool:
     """Tell a plain path from ``/vsi...``, a URL or ``DRIVER:...``."""
-    return not (name.startswith("/vsi") or re.match(r"[A-Za-z][A-Za-z0-9_+]+:", name))
+    remote = name.startswith("/vsi") or re.match(r"[A-Za-z][A-Za-z0-9_+]+:", name)
+    return not remote or Path(name).exists()
 
 
 def describe_raster(path: str | os.PathLike[str]) -> RasterFile:
@@ -103,35 +131,50 @@ def describe_raster(path: str | os.PathLike[str]) -> RasterFile:
     Raises
     ------
     InputNotFoundError, InputError
-        Missing, not a raster, complex pixels, or no bands but alpha.
+        Missing, not a raster, complex pixels, ground control points instead of a grid, or no bands.
     """
+    name = os.fspath(path)
+    name = os.path.abspath(name) if _is_local(name) else name
     with open_dataset(path) as dataset:
-        if not dataset.count:
-            listed = ", ".join(s.split(":")[-1] for s in dataset.subdatasets[:4])
-            msg = f"{path} has no bands; give one of its subdatasets ({listed or 'none listed'})"
-            raise InputError(msg)
-        if any(np.dtype(d).kind == "c" for d in dataset.dtypes if not d.startswith("complex_int")):
-            msg = f"{path} has complex pixels; give amplitude or intensity"
-            raise InputError(msg)
+        _check_readable(dataset, name)
         alpha = _alpha_band(dataset)
         indexes = tuple(i for i in dataset.indexes if i != alpha)
-        flags = dataset.mask_flag_enums[0]
-        affine = dataset.transform
-        return RasterFile(
-            path=os.fspath(path),
-            geobox=GeoBox((dataset.height, dataset.width), affine, _short_crs(dataset.crs)),
-            bands=_band_names(dataset, indexes),
+        local = dataset.crs is not None and CRS(dataset.crs.to_wkt()).proj.is_engineering
+        crs = None if local else _short_crs(dataset.crs)
+        texts = (*_sensor_tags(dataset), Path(name).stem, Path(name).parent.name)
+        names = _band_names(dataset, indexes)
+        file = RasterFile(
+            path=name,
+            geobox=GeoBox((dataset.height, dataset.width), dataset.transform, crs),
+            bands=names,
             indexes=indexes,
             scales=tuple(float(dataset.scales[i - 1]) for i in indexes),
             offsets=tuple(float(dataset.offsets[i - 1]) for i in indexes),
             nodata=tuple(dataset.nodatavals[i - 1] for i in indexes),
             dtype=dataset.dtypes[indexes[0] - 1],
             alpha=alpha,
-            masked=MaskFlags.per_dataset in flags and alpha is None,
-            georeferenced=dataset.crs is not None or affine != Affine.identity(),
+            masked=MaskFlags.per_dataset in dataset.mask_flag_enums[0] and alpha is None,
+            georeferenced=dataset.crs is not None or dataset.transform != Affine.identity(),
             date=_acquisition_date(dataset),
-            stamp=_stamp(path),
+            stamp=tuple(_stamps(dataset.files)),
+            texts=texts,
+            plane=dataset.crs.to_wkt() if local else "",
+            paletted=ColorInterp.palette in dataset.colorinterp,
         )
+    return file.named_by(tell_sensor(names, texts))
+
+
+def _check_readable(dataset: rasterio.DatasetReader, name: str) -> None:
+    if not dataset.count:
+        listed = ", ".join(s.split(":")[-1] for s in dataset.subdatasets[:4])
+        msg = f"{name} has no bands; give one of its subdatasets ({listed or 'none listed'})"
+        raise InputError(msg)
+    if any(np.dtype(d).kind == "c" for d in dataset.dtypes if not d.startswith("complex_int")):
+        msg = f"{name} has complex pixels; give amplitude or intensity"
+        raise InputError(msg)
+    if dataset.crs is None and dataset.gcps[0]:
+        msg = f"{name} has ground control points but no grid; rectify it first with gdalwarp"
+        raise InputError(msg)
 
 
 def _short_crs(crs: rasterio.crs.CRS | None) -> str | None:
@@ -142,11 +185,11 @@ def _short_crs(crs: rasterio.crs.CRS | None) -> str | None:
     return f"EPSG:{code}" if code else crs.to_wkt()
 
 
-def _stamp(path: str | os.PathLike[str]) -> tuple[int, int]:
-    if not Path(path).is_file():
-        return 0, 0
-    status = Path(path).stat()
-    return status.st_mtime_ns, status.st_size
+def _stamps(paths: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    for path in map(Path, paths):
+        if path.is_file():
+            status = path.stat()
+            yield str(path.absolute()), status.st_mtime_ns, status.st_size
 
 
 def _alpha_band(dataset: rasterio.DatasetReader) -> int | None:
@@ -164,30 +207,44 @@ def _band_names(dataset: rasterio.DatasetReader, indexes: tuple[int, ...]) -> tu
     names = []
     for index in indexes:
         described = (dataset.descriptions[index - 1] or "").strip()
-        token = sentinel2_name(described) or (sentinel2_name(stem) if len(indexes) == 1 else None)
+        token = find_band_token(described or (stem if len(indexes) == 1 else ""))
         colour = dataset.colorinterp[index - 1].name
-        if described and band_role(described) and not sentinel2_name(described):
-            names.append(described)
-        elif token:
-            names.append(token)
-        elif described:
-            names.append(described)
-        else:
-            names.append(colour if colour in ("red", "green", "blue") else f"band {index}")
+        made_up = colour if colour in ("red", "green", "blue") else f"band {index}"
+        names.append(described if band_role(described) else token or described or made_up)
     return tuple(names)
 
 
+def _sensor_tags(dataset: rasterio.DatasetReader) -> list[str]:
+    """Values of the tags that name a sensor or its platform."""
+    wanted = re.compile(r"SENSOR(_?ID)?|SPACECRAFT(_?(ID|NAME))?|PLATFORM|SATELLITE(ID)?")
+    return [
+        value
+        for domain in (None, "IMAGERY")
+        for key, value in dataset.tags(ns=domain).items()
+        if wanted.fullmatch(key.upper())
+    ]
+
+
 def _acquisition_date(dataset: rasterio.DatasetReader) -> str | None:
-    """ISO date from common tags, else from eight digits in the file's or folder's name."""
-    tags = {key.upper(): value for key, value in dataset.tags().items()}
+    """ISO date of acquisition from tags, else from the file's name, else from the folder's.
+
+    TIFF's own DateTime is no such date: it tells when a program wrote the file.
+    """
+    tags = {k.upper(): v for ns in (None, "IMAGERY") for k, v in dataset.tags(ns=ns).items()}
     keys = ("ACQUISITION_DATE", "ACQUISITIONDATE", "ACQUISITIONDATETIME", "DATE_ACQUIRED")
-    texts = [tags[k] for k in (*keys, "SENSING_TIME", "TIFFTAG_DATETIME") if k in tags]
-    path = Path(dataset.name)
-    for text in [*texts, path.stem, path.parent.name]:
-        found = re.search(r"(?<!\d)((?:19|20)\d\d)[-:_/]?([01]\d)[-:_/]?([0-3]\d)(?!\d)", text)
-        if found and 1 <= int(found[2]) <= 12 and 1 <= int(found[3]) <= 31:
-            return f"{found[1]}-{found[2]}-{found[3]}"
-    return None
+    texts = [tags[key] for key in (*keys, "SENSING_TIME") if key in tags]
+    path = Path(dataset.name).absolute()
+    days = (day for text in [*texts, path.stem, path.parent.name] for day in _days(text))
+    return next(days, None)
+
+
+def _days(text: str) -> Iterator[str]:
+    """ISO dates in a text, those of the calendar only."""
+    for year, month, day in _DAY.findall(text):
+        try:
+            yield date.fromisoformat(f"{year}-{month}-{day}").isoformat()
+        except ValueError:
+            continue
 
 
 def one_line(error: BaseException) -> str:

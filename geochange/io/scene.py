@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +11,17 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from geochange.blocks import BoolArray, FloatArray
-from geochange.errors import GridError, InputError, InputNotFoundError
+from geochange.errors import GridError, InputError
+from geochange.io.folder import list_folder
 from geochange.io.geotiff import GridReader
 from geochange.io.masks import Mask
+from geochange.io.naming import name_bands
+from geochange.io.pixelgrid import pixel_size
 from geochange.io.rasterfile import RasterFile, describe_raster
 from geochange.tiles import Window
 
 Source = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """What a date may be given as: a file, a folder, or a list of files."""
-
-RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".img")
-_NOT_A_BAND = re.compile(
-    r"(?<![A-Za-z0-9])(SCL|QA\d*|QA_?PIXEL|CLD|CLOUDS?|MASK|MSK|TCI|AOT|WVP|LABELS?|TRUTH)"
-    r"(?![A-Za-z])",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +41,17 @@ class Scene:
     @property
     def geobox(self) -> GeoBox:
         """Grid of the finest file: the date's own grid."""
-        return min(self.files, key=lambda file: _pixel_size(file.geobox)).geobox
+        return min(self.files, key=lambda file: pixel_size(file.geobox)).geobox
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Names of all bands, file after file; repeated names get their file's stem in front."""
+        """Names of all bands, file after file; no two are equal, whatever the case."""
         return tuple(name for file in self.files for name in file.bands)
+
+    @property
+    def roles(self) -> tuple[str | None, ...]:
+        """Common-name roles of ``bands``, as their sensor numbers them."""
+        return tuple(role for file in self.files for role in file.roles)
 
     @property
     def date(self) -> str | None:
@@ -63,6 +63,11 @@ class Scene:
         """Whether every file says where it lies."""
         return all(file.georeferenced for file in self.files)
 
+    @property
+    def plane(self) -> str:
+        """WKT of the local coordinate system that the files lie in, empty when on Earth."""
+        return self.files[0].plane
+
 
 def describe_date(source: Source) -> Scene:
     """Describe one date: metadata only, no pixels.
@@ -71,7 +76,8 @@ def describe_date(source: Source) -> Scene:
     ----------
     source : path, folder or list of paths
         Files of a folder are its rasters except those whose names tell that they are no bands
-        (SCL, QA, masks, true-colour previews), which is noted.
+        (SCL, QA, masks, true-colour previews), which is noted. A Sentinel-2 ``.SAFE`` folder is
+        read as the finest copy of each band.
 
     Raises
     ------
@@ -84,38 +90,42 @@ def describe_date(source: Source) -> Scene:
     ...
     geochange.errors.InputNotFoundError: no such file: no_such.tif; check the path
     """
-    notes: list[str] = []
-    if isinstance(source, str | os.PathLike):
-        paths = [os.fspath(source)]
-        if Path(source).is_dir():
-            paths, notes = _list_folder(Path(source))
-    else:
-        paths = [os.fspath(path) for path in source]
-        if not paths:
-            msg = "a date needs at least one file, got an empty list"
+    paths, notes = _list_files(source)
+    files = [describe_raster(path) for path in paths]
+    _check_files(files)
+    files, said = name_bands(files)
+    alphas = [f"band {f.alpha} of {Path(f.path).name}" for f in files if f.alpha is not None]
+    if alphas:
+        said.append(f"read as transparency, not as a band: {', '.join(alphas)}")
+    return Scene(tuple(files), (*notes, *said))
+
+
+def _list_files(source: Source) -> tuple[list[str], list[str]]:
+    """Return paths and notes of what was left out."""
+    if isinstance(source, str | os.PathLike) and os.fspath(source):
+        return list_folder(Path(source)) if Path(source).is_dir() else ([os.fspath(source)], [])
+    if isinstance(source, list | tuple) and source:
+        return [os.fspath(path) for path in source], []
+    given = "an empty list" if isinstance(source, list | tuple) else repr(source)[:60]
+    msg = f"a date needs a file, a folder or a list of files, got {given}"
+    raise InputError(msg)
+
+
+def _check_files(files: Sequence[RasterFile]) -> None:
+    for file in files:
+        if file.paletted:
+            msg = f"{file.path} has a table of colours; expand it: gdal_translate -expand rgb"
             raise InputError(msg)
-    files = tuple(describe_raster(path) for path in paths)
-    with_crs = [file for file in files if file.geobox.crs is not None]
-    if with_crs and len(with_crs) < len(files):
-        bare = next(file.path for file in files if file.geobox.crs is None)
-        msg = f"{bare} has no CRS but other files of its date have one; assign it with gdal_edit"
-        raise GridError(msg)
-    return Scene(files, tuple(notes))
-
-
-def _list_folder(folder: Path) -> tuple[list[str], list[str]]:
-    rasters = sorted(p for p in folder.iterdir() if p.suffix.lower() in RASTER_SUFFIXES)
-    bands = [p for p in rasters if not _NOT_A_BAND.search(p.stem)]
-    if not bands:
-        msg = f"folder {folder} holds no raster ({', '.join(RASTER_SUFFIXES)}); give files"
-        raise InputNotFoundError(msg)
-    left = [p.name for p in rasters if p not in bands]
-    return [str(p) for p in bands], [f"not read as bands: {', '.join(left)}"] if left else []
-
-
-def _pixel_size(geobox: GeoBox) -> float:
-    affine = geobox.affine
-    return float(abs(affine.a * affine.e - affine.b * affine.d) ** 0.5)
+        if (file.geobox.crs, file.plane) != (files[0].geobox.crs, files[0].plane) and None in (
+            file.geobox.crs,
+            files[0].geobox.crs,
+        ):
+            bare = file if file.geobox.crs is None else files[0]
+            msg = (
+                f"{bare.path} has no CRS but other files of its date have one; "
+                "assign it with gdal_edit"
+            )
+            raise GridError(msg)
 
 
 @dataclass(frozen=True)
@@ -145,6 +155,12 @@ class DateReader:
         """Band names in the order of the pixels' first axis."""
         names = [name for reader in self.readers for name in reader.bands]
         return tuple(names[i] for i in self.order)
+
+    @property
+    def roles(self) -> tuple[str | None, ...]:
+        """Common-name roles of ``bands``."""
+        roles = [role for reader in self.readers for role in reader.file.roles]
+        return tuple(roles[i] for i in self.order)
 
     def locate(self, positions: Sequence[int]) -> list[tuple[str, int]]:
         """Return path and 1-based GDAL band number of the bands at ``positions``."""

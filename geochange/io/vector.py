@@ -51,7 +51,7 @@ def read_vector(
     GridError
         One of file and grid has a CRS and the other has none.
     """
-    if not str(path).startswith(("/vsi", "http://", "https://")) and not Path(path).exists():
+    if not str(path).startswith("/vsi") and "://" not in str(path) and not Path(path).exists():
         msg = f"no vector file at {path}; give the path of a GeoPackage, GeoJSON or Shapefile"
         raise InputNotFoundError(msg)
     try:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from geochange.errors import InputError, InputNotFoundError
-from geochange.io.rasterfile import describe_raster
-from geochange.io.score import SCORE_NODATA, SCORE_SCALE
+from geochange.io.score import decode_score
 from geochange.viz import pictures
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class ChangeMap:
     Parameters
     ----------
     path : Path
-        Output directory of ``geochange.detect``.
+        Output directory of ``geochange.detect``, kept absolute. Layers that the run was told to
+        leave out (``products``) are missed only where they are asked for.
 
     Examples
     --------
@@ -71,6 +72,9 @@ class ChangeMap:
     """
 
     path: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path).absolute())
 
     @cached_property
     def run(self) -> Mapping[str, Any]:
@@ -84,12 +88,17 @@ class ChangeMap:
         except ValueError as error:
             msg = f"{file} is damaged ({error}); run detect again"
             raise InputError(msg) from error
+        if "grid" not in content:
+            kind = content.get("kind", "another command")
+            msg = f"{self.path} was written by {kind}; give the output directory of detect"
+            raise InputError(msg)
         return content
 
     @cached_property
     def geobox(self) -> GeoBox:
         """Grid of score and mask."""
-        return describe_raster(self.path / "mask.tif").geobox
+        grid = self.run["grid"]
+        return GeoBox((grid["height"], grid["width"]), Affine(*grid["affine"]), grid["crs"])
 
     @property
     def threshold(self) -> float | None:
@@ -98,21 +107,47 @@ class ChangeMap:
         return None if value is None else float(value)
 
     @property
-    def count(self) -> int:
-        """Number of change polygons."""
-        return int(self.run["changes"]["count"])
+    def count(self) -> int | None:
+        """Number of change polygons; None for a run without polygons."""
+        count = self._changes.get("count")
+        return None if count is None else int(count)
 
     @property
     def area_m2(self) -> float | None:
-        """Area of all changes on the ellipsoid in square metres; None without CRS."""
-        area = self.run["changes"]["area_m2"]
+        """Area of all changes on the ellipsoid in square metres; None without CRS or polygons."""
+        area = self._changes.get("area_m2")
         return None if area is None else float(area)
 
+    @property
+    def _changes(self) -> Mapping[str, Any]:
+        changes: Mapping[str, Any] = self.run.get("changes") or {}
+        return changes
+
+    def locate(self, name: str, product: str) -> Path:
+        """Return a file of the run.
+
+        Raises
+        ------
+        InputError
+            It is not there: the run was told to leave ``product`` out.
+        """
+        file = self.path / name
+        if not file.exists():
+            msg = f"{self.path} has no {name}; run detect with '{product}' among its products"
+            raise InputError(msg)
+        return file
+
     def polygons(self) -> geopandas.GeoDataFrame:
-        """Read the changes as a GeoDataFrame in the grid's CRS; fields as in ``changes.gpkg``."""
+        """Read the changes as a GeoDataFrame in the grid's CRS; fields as in ``changes.gpkg``.
+
+        Raises
+        ------
+        InputError
+            The run has no polygons.
+        """
         import pyogrio
 
-        return pyogrio.read_dataframe(self.path / "changes.gpkg", layer="changes")
+        return pyogrio.read_dataframe(self.locate("changes.gpkg", "changes"), layer="changes")
 
     def open(self, layer: str = "score") -> xarray.DataArray:
         """Open ``score`` or ``mask`` lazily as xarray over dask, dimensions ``(y, x)``.
@@ -122,37 +157,41 @@ class ChangeMap:
         Raises
         ------
         InputError
-            Another layer.
+            Another layer, or one that the run left out.
         """
         import rioxarray
+        import xarray
 
         if layer not in LAYERS:
             msg = f"no layer '{layer}'; known: {', '.join(LAYERS)}"
             raise InputError(msg)
         opened: Any = rioxarray.open_rasterio(
-            self.path / f"{layer}.tif", chunks={"x": 2048, "y": 2048}, lock=False
+            self.locate(f"{layer}.tif", layer), chunks={"x": 2048, "y": 2048}, lock=False
         )
         array: xarray.DataArray = opened.squeeze("band", drop=True).rename(layer)
         if layer == "mask":
             return array
-        crs = array.rio.crs
-        scaled: Any = array.where(array != SCORE_NODATA).astype("float32") * np.float32(SCORE_SCALE)
-        scaled.attrs = {"long_name": "change score"}
-        placed: xarray.DataArray = scaled if crs is None else scaled.rio.write_crs(crs)
-        return placed
+        score: xarray.DataArray = xarray.apply_ufunc(
+            decode_score, array, dask="parallelized", output_dtypes=[np.float32]
+        )
+        return score.assign_attrs(long_name="change score")
 
     def picture(self, layer: str, max_px: int = PICTURE_PX) -> NDArray[np.uint8]:
         """Return ``before``, ``after``, ``score`` or ``mask`` as uint8 RGBA (H, W, 4), shrunk."""
         if layer in LAYERS:
-            with rasterio.open(self.path / f"{layer}.tif") as dataset:
+            with rasterio.open(self.locate(f"{layer}.tif", layer)) as dataset:
                 factor = max(1.0, max(dataset.shape) / max_px)
                 shape = tuple(max(1, round(n / factor)) for n in dataset.shape)
                 pixels = dataset.read(1, out_shape=shape)
             if layer == "mask":
                 return pictures.render_mask(pixels)
-            score = np.where(pixels == SCORE_NODATA, np.nan, pixels * np.float32(SCORE_SCALE))
-            return pictures.render_score(score.astype(np.float32))
+            return pictures.render_score(decode_score(pixels))
         return pictures.read_picture(self.path / "quicklook" / f"{layer}.png", max_px)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Which of ``score`` and ``mask`` the run has."""
+        return tuple(name for name in LAYERS if (self.path / f"{name}.tif").exists())
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -161,16 +200,19 @@ class ChangeMap:
         return f"before {first}".strip(), f"after {second}".strip()
 
     def plot(self, **kwargs: Any) -> Any:
-        """Draw before, after, score and mask side by side; returns the matplotlib figure.
+        """Draw both dates, and score and mask where there, side by side; returns the figure.
 
-        Both dates share one stretch where their units allow. Axes are in units of the CRS, or pixels without one.
+        Both dates share one stretch where their units allow. Axes are in units of the CRS, or
+        pixels without one.
         """
         panels = [
             (self.labels[0], self.picture("before", PANEL_PX)),
             (self.labels[1], self.picture("after", PANEL_PX)),
-            ("change score", self.picture("score", PANEL_PX)),
-            (f"{self.count} changes", self._overlay()),
         ]
+        if "score" in self.layers:
+            panels.append(("change score", self.picture("score", PANEL_PX)))
+        if "mask" in self.layers:
+            panels.append(("changes" if self.count is None else self._found, self._overlay()))
         height, width = (int(n) for n in self.geobox.shape)
         left, top = self.geobox.affine @ (0, 0)
         right, bottom = self.geobox.affine @ (width, height)
@@ -213,16 +255,22 @@ class ChangeMap:
         place = "no CRS" if self.geobox.crs is None else str(self.geobox.crs)
         area = "" if self.area_m2 is None else f" | {self.area_m2 / 1e4:.2f} ha"
         found = "nothing changed" if self.threshold is None else f"threshold {self.threshold:.3f}"
-        return f"<ChangeMap {height} x {width} px {place} | {self.count} changes{area} | {found}>"
+        return f"<ChangeMap {height} x {width} px {place} | {self._found}{area} | {found}>"
+
+    @property
+    def _found(self) -> str:
+        if self.count is None:
+            return "no polygons"
+        return f"{self.count} change{'' if self.count == 1 else 's'}"
 
     def _repr_html_(self) -> str:
-        names = ("before", "after", "score", "mask")
+        names = ("before", "after", *self.layers)
         images = {n: pictures.encode_webp(self.picture(n, 384), 384) for n in names}
         swipe = pictures.swipe_html(images["before"], images["after"], self.labels, 300)
         figures = "".join(
             f'<figure style="margin:0"><img src="{pictures.data_uri(images[n])}" alt="{n}" '
             f'style="width:220px;background:#ddd"><figcaption>{n}</figcaption></figure>'
-            for n in ("score", "mask")
+            for n in self.layers
         )
         rows = self._summary_rows()
         facts = "".join(
@@ -243,7 +291,7 @@ class ChangeMap:
             ("grid", f"{height} x {width} px, {self.geobox.crs or 'no CRS'}"),
             ("method", f"{run['method']['name']}: {run['method']['reason']}"),
             ("threshold", run["threshold"]["reason"]),
-            ("changes", f"{self.count} polygons, {area}"),
+            ("changes", f"{self._found}, {area}" if self.count is not None else self._found),
             ("folder", str(self.path)),
         ]
 
@@ -254,14 +302,14 @@ def open_map(path: str | os.PathLike[str]) -> ChangeMap:
     Raises
     ------
     InputNotFoundError, InputError
-        No run is there, or its ``run.json`` is damaged.
+        No run of ``detect`` is there, or its ``run.json`` is damaged.
 
     Examples
     --------
     >>> open_map("nowhere")
     Traceback (most recent call last):
     ...
-    geochange.errors.InputNotFoundError: nowhere is not the output directory of a run: ...
+    geochange.errors.InputNotFoundError: ...nowhere is not the output directory of a run: ...
     """
     result = ChangeMap(Path(path))
     result.run  # noqa: B018 - read it now, so that a wrong folder is an error here

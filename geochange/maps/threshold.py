@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -101,7 +100,7 @@ def choose_threshold(
     >>> choose_threshold(histogram).reason
     'nothing changed: the highest score is 0.122, below the limit of 0.500'
     """
-    if re.fullmatch(r"[+-]?[\d.]+", spec.strip()):
+    if _is_number(spec):
         spec = f"fixed:{spec.strip()}"
     name, _, argument = spec.strip().lower().partition(":")
     if name not in threshold_names():
@@ -122,6 +121,28 @@ def choose_threshold(
         msg = f"threshold 'auto' takes no value, got '{spec}'; write 'auto'"
         raise UsageError(msg)
     return _automatic(histogram)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def check_threshold(spec: str, *, has_probability: bool) -> None:
+    """Raise UsageError for a rule that :func:`choose_threshold` would refuse.
+
+    Parameters
+    ----------
+    spec : str
+    has_probability : bool
+        Whether the detector has ``score_at_p``.
+    """
+    unchanged = np.zeros(SCORE_LEVELS, np.int64)
+    unchanged[0] = 1
+    choose_threshold(unchanged, spec, score_at_p=(lambda _: 0.5) if has_probability else None)
 
 
 def _parse(spec: str, argument: str, count: int) -> list[float]:

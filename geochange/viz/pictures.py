@@ -14,7 +14,8 @@ from PIL import Image
 
 from geochange.blocks import BoolArray, FloatArray
 
-SCORE_RAMP = ("#fff5f0", "#fb6a4a", "#67000d")
+SCORE_RAMP = ("#fff5f0", "#fcbba1", "#fb6a4a", "#cb181d", "#67000d")
+"""Colours of scores 0, 0.25, 0.5, 0.75 and 1: ColorBrewer Reds."""
 CHANGE_COLOUR = (228, 26, 28)
 CONFUSION_CLASSES = {
     0: ("true negative", (217, 217, 217)),

@@ -5,13 +5,24 @@ import pickle
 import geopandas
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from affine import Affine
+from odc.geo.crs import CRS as OdcCRS
 from odc.geo.geobox import GeoBox
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
 
 from geochange.alignment.grid import gsd_m
 from geochange.alignment.pair import open_pair
-from geochange.errors import BandError, GridError, InputError, InputNotFoundError, UsageError
+from geochange.errors import (
+    BandError,
+    DataWarning,
+    GridError,
+    InputError,
+    InputNotFoundError,
+    UsageError,
+)
 from geochange.tiles import TilePlan, Window
 
 HERE = Affine(10, 0, 500000, 0, -10, 5000000)
@@ -76,7 +87,8 @@ def test_bands_are_matched_by_name_then_role_then_order(write_raster):
     assert any("matched by role" in note for note in pair.notes)
 
     other = write_raster("o.tif", _image(seed=3), names=("x", "y", "z"))
-    pair = open_pair(first, other)
+    with pytest.warns(DataWarning, match="which is a guess"):
+        pair = open_pair(first, other)
     assert any("which is a guess" in note for note in pair.notes)
 
     pair = open_pair(first, second, bands=["nir", "1"])
@@ -86,7 +98,8 @@ def test_bands_are_matched_by_name_then_role_then_order(write_raster):
 
 
 def test_different_band_counts_keep_all_bands_and_say_so(write_raster):
-    pair = open_pair(write_raster("b.tif", _image(2)), write_raster("a.tif", _image(3)))
+    with pytest.warns(DataWarning, match="2 and 3 bands"):
+        pair = open_pair(write_raster("b.tif", _image(2)), write_raster("a.tif", _image(3)))
     assert (len(pair.before.bands), len(pair.after.bands)) == (2, 3)
     assert any("only methods for different sensors" in note for note in pair.notes)
 
@@ -168,11 +181,28 @@ def test_what_cannot_be_brought_together_is_one_line(write_raster, tmp_path):
     bare = write_raster("n.tif", _image(), crs=None)
     far = write_raster("f.tif", _image(), transform=Affine(10, 0, 900000, 0, -10, 5000000))
     small = write_raster("s.tif", _image(3, 9, 9), crs=None)
+    placed = write_raster("p.tif", _image(), crs=None, transform=HERE)
+    local = write_raster("l.tif", _image(), crs='LOCAL_CS["x",UNIT["metre",1]]')
+    other = write_raster("m.tif", _image(), crs='LOCAL_CS["y",UNIT["metre",1]]')
+    gcps = write_raster("g.tif", _image(), crs=None)
+    with rasterio.open(gcps, "r+") as dataset:
+        points = [GroundControlPoint(r, c, 9 + c, 45 - r) for r in (0, 9) for c in (0, 9)]
+        dataset.gcps = points, CRS.from_epsg(4326)
+    palette = write_raster("c.tif", _image(1, dtype=np.uint8))
+    with rasterio.open(palette, "r+") as dataset:
+        dataset.write_colormap(1, {1: (255, 0, 0, 255)})
     cases = [
         (InputNotFoundError, "no such file", before, tmp_path / "none.tif", {}),
         (GridError, "has none; assign the missing CRS", before, bare, {}),
         (GridError, "no overlap", before, far, {}),
         (GridError, "sizes differ", bare, small, {}),
+        (GridError, "has no georeferencing but the other", bare, placed, {}),
+        (GridError, "different local coordinate systems", local, other, {}),
+        (InputError, "ground control points .* gdalwarp", gcps, before, {}),
+        (InputError, "table of colours; .* -expand rgb", before, palette, {}),
+        (BandError, "chosen twice", before, before, {"bands": ["band 1", 1]}),
+        (InputError, "got None", None, before, {}),
+        (InputError, "got ''", before, "", {}),
         (GridError, "AOI lies outside", before, before, {"aoi": "0,0,1,1"}),
         (UsageError, "neither a vector file nor W,S,E,N", before, before, {"aoi": "1,2,x"}),
         (InputError, "empty list", before, [], {}),
@@ -197,3 +227,103 @@ def test_tiles_together_are_the_whole_for_a_warped_pair(write_raster):
         np.testing.assert_allclose(
             block.after[:, *tile.core_in_read], whole.after[:, *place], atol=0.5
         )
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:4326"])
+def test_a_pixel_does_not_depend_on_the_tile_when_the_crs_differ(write_raster, crs):
+    before = write_raster("b.tif", _image(1, 400, 500))
+    x, y = OdcCRS("EPSG:32632").transformer_to_crs(OdcCRS(crs))(500000.0, 5000000.0)
+    size = 1e-4 if crs == "EPSG:4326" else 10
+    there = Affine(size, 0, x, 0, -size, y)
+    pair = open_pair(
+        before, write_raster("a.tif", _image(1, 400, 500, 1), crs=crs, transform=there)
+    )
+    whole = _whole(pair)
+    for side in (50, 128):
+        for tile in TilePlan(pair.shape, side, 3):
+            place = tile.core.slices_in(Window(0, 0, *pair.shape))
+            part = pair.read(tile).after[:, *tile.core_in_read]
+            np.testing.assert_array_equal(part, whole.after[:, *place])
+
+
+def test_a_band_number_means_the_same_band_on_both_dates(write_raster):
+    names = ("Blue", "Green", "Red")
+    before = write_raster("b.tif", _image(), names=names)
+    turned = write_raster("a.tif", _image(seed=1), names=names[::-1])
+    pair = open_pair(before, turned, bands=[1, 2])
+    assert pair.after.bands == ("Blue", "Green")
+    np.testing.assert_array_equal(_whole(pair).after, _image(seed=1)[[2, 1]])
+    sentinel = write_raster("T32TQM_s.tif", _image(seed=1), names=("B04", "B03", "B02"))
+    pair = open_pair(before, sentinel, bands=np.array([3, 1]))
+    assert pair.after.bands == ("B04", "B02")
+    assert pair.notes[0] == "bands chosen: Red, Blue / B04, B02"
+    unnamed = write_raster("u.tif", _image())
+    assert open_pair(before, unnamed, bands=[3]).after.bands == ("band 3",)
+
+
+def test_most_bands_left_out_is_a_warning(write_raster):
+    before = write_raster("b.tif", _image(3), names=("Red", "x", "y"))
+    after = write_raster("a.tif", _image(3), names=("Red", "z", "w"))
+    with pytest.warns(DataWarning, match="left out: x, y, z, w"):
+        open_pair(before, after)
+
+
+def test_landsat_is_compared_with_sentinel2_by_role(write_raster):
+    for number in (2, 3, 4, 5):
+        write_raster(f"LC08_L1TP_20150101/LC08_L1TP_20150101_B{number}.TIF", _image(1))
+    folder = write_raster("x.tif", _image(1)).parent
+    stack = write_raster("s2/S2A.tif", _image(5), names=("B02", "B03", "B04", "B05", "B08"))
+    pair = open_pair(folder / "LC08_L1TP_20150101", stack)
+    assert pair.before.bands == ("B2", "B3", "B4", "B5")
+    assert pair.traits.roles == ("blue", "green", "red", "nir")
+    assert pair.after.bands == ("B02", "B03", "B04", "B08")
+    assert pair.dates[0] == "2015-01-01"
+
+
+def test_local_planes_are_no_crs_when_equal(write_raster):
+    plane = 'LOCAL_CS["site",UNIT["metre",1]]'
+    paths = [write_raster(f"{n}.tif", _image(), crs=plane, transform=HERE) for n in "ba"]
+    assert open_pair(*paths).geobox.crs is None
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.4])
+def test_dates_counted_from_both_sides_of_the_antimeridian_overlap(write_raster, fraction):
+    here = Affine(0.01, 0, 179.4, 0, -0.01, 1)
+    there = Affine(0.01, 0, 179.4 - 360 + 0.01 * fraction, 0, -0.01, 1)
+    same = Affine(0.01, 0, 179.4 + 0.01 * fraction, 0, -0.01, 1)
+    before = write_raster("b.tif", _image(), crs="EPSG:4326", transform=here)
+    after = write_raster("a.tif", _image(seed=1), crs="EPSG:4326", transform=there)
+    usual = write_raster("u.tif", _image(seed=1), crs="EPSG:4326", transform=same)
+    pair, expected = open_pair(before, after), open_pair(before, usual)
+    assert pair.shape == expected.shape
+    np.testing.assert_allclose(_whole(pair).after, _whole(expected).after, atol=0.01)
+
+
+def test_a_mask_elsewhere_is_a_warning_and_nan_masks(write_raster, tmp_path):
+    before, after = write_raster("b.tif", _image()), write_raster("a.tif", _image(seed=1))
+    far = write_raster("m.tif", np.ones((1, 50, 70), np.uint8), crs="EPSG:32655")
+    area = tmp_path / "far.gpkg"
+    geopandas.GeoDataFrame(geometry=[shapely.box(1, 1, 2, 2)], crs="EPSG:4326").to_file(area)
+    for mask in (far, area):
+        with pytest.warns(DataWarning, match="masks nothing"):
+            assert _whole(open_pair(before, after, mask_after=mask)).valid.all()
+    values = np.zeros((1, 20, 70), np.float32)
+    values[:, :5] = np.nan
+    valid = _whole(open_pair(before, after, mask_after=write_raster("f.tif", values))).valid
+    assert not valid[:5].any()
+    assert valid[5:].all()
+
+
+def test_a_lazy_pair_survives_a_change_of_folder(write_raster, tmp_path, monkeypatch):
+    write_raster("b.tif", _image())
+    monkeypatch.chdir(tmp_path)
+    pair = open_pair("b.tif", "b.tif")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    np.testing.assert_array_equal(_whole(pair).after, _image())
+
+
+def test_transparency_is_noted(write_raster):
+    path = write_raster("n.tif", _image(4, dtype=np.uint8), photometric="RGB", alpha="YES")
+    notes = open_pair(path, path).notes
+    assert any("band 4 of n.tif" in note and "transparency" in note for note in notes)

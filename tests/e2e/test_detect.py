@@ -17,6 +17,9 @@ from geochange.errors import DataWarning, InputError, OutputExistsError, UsageEr
 HERE = Affine(10, 0, 500000, 0, -10, 5000000)
 
 
+NAMES = ("Blue", "Green", "Red", "NIR")
+
+
 @pytest.fixture
 def scene(write_raster):
     """A textured pair with two changed squares, and where they are."""
@@ -28,9 +31,8 @@ def scene(write_raster):
     for row, col in ((30, 40), (100, 120)):
         truth[row : row + 12, col : col + 14] = True
     after[:, truth] += np.array([900, 800, 700, -500])[:, None]
-    names = ("Blue", "Green", "Red", "NIR")
     paths = [
-        write_raster(f"{name}.tif", image.clip(1, 9999).astype(np.uint16), names=names, nodata=0)
+        write_raster(f"{name}.tif", image.clip(1, 9999).astype(np.uint16), names=NAMES, nodata=0)
         for name, image in (("2020-05-01", before), ("2022-06-02", after))
     ]
     return paths, truth
@@ -98,7 +100,7 @@ def test_nothing_changed_is_an_answer(scene, tmp_path, write_raster):
     with rasterio.open(before) as dataset:
         pixels = dataset.read().astype(float)
     noisy = pixels * 1.2 + 40 + np.random.default_rng(1).normal(0, 15, pixels.shape)
-    again = write_raster("again.tif", noisy.astype(np.uint16), nodata=0)
+    again = write_raster("again.tif", noisy.astype(np.uint16), names=NAMES, nodata=0)
     result = gc.detect(before, again, tmp_path / "out")
     assert result.threshold is None or result.run["changes"]["share_of_valid"] <= 0.001
     assert (result.polygons()["pixels"] <= 4).all()
@@ -126,8 +128,8 @@ def test_an_existing_result_is_kept_unless_told_otherwise(scene, tmp_path):
 
 def test_a_failing_run_leaves_nothing(scene, tmp_path, write_raster):
     (before, _), _ = scene
-    empty = write_raster("empty.tif", np.zeros((4, 150, 170), np.uint16), nodata=0)
-    nans = write_raster("nans.tif", np.full((4, 150, 170), np.nan, np.float32))
+    empty = write_raster("empty.tif", np.zeros((4, 150, 170), np.uint16), names=NAMES, nodata=0)
+    nans = write_raster("nans.tif", np.full((4, 150, 170), np.nan, np.float32), names=NAMES)
     for after in (empty, nans):
         with pytest.raises(InputError, match="valid"):
             gc.detect(before, after, tmp_path / "out")
@@ -236,10 +238,11 @@ def test_different_band_counts_run_through_a_method_for_them(scene, tmp_path, wr
     with rasterio.open(before) as dataset:
         pixels = dataset.read()
     two = write_raster("two.tif", pixels[:2], nodata=0)
-    result = gc.detect(before, two, tmp_path / "out")
+    with pytest.warns(DataWarning, match="4 and 2 bands"):
+        result = gc.detect(before, two, tmp_path / "out")
     assert result.run["method"]["name"] == "irmad"
     assert not [name for name in result.polygons().columns if name.startswith("delta_")]
-    with pytest.raises(InputError, match="bands"):
+    with pytest.warns(DataWarning), pytest.raises(InputError, match="bands"):
         gc.detect(before, two, tmp_path / "cva", method="cva")
 
 
@@ -259,3 +262,51 @@ def test_a_pair_without_crs_has_everything_but_geojson(write_raster, tmp_path):
     assert frame["area_m2"].isna().all()
     with pytest.raises(UsageError, match="CRS"):
         gc.detect(*paths, tmp_path / "o2", min_area="50m2")
+
+
+def test_what_cannot_work_is_said_before_any_pixel_is_scored(scene, tmp_path, monkeypatch):
+    import geochange.pipeline
+
+    def score(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr(geochange.pipeline, "score_tiles", score)
+    (before, after), _ = scene
+    for arguments, words in (
+        ({"threshold": "otsuu"}, "did you mean 'otsu'"),
+        ({"threshold": "p:0.1", "method": "pca-kmeans"}, "p:"),
+        ({"threshold": 2}, "0..1"),
+        ({"products": ("scores",)}, "did you mean 'score'"),
+        ({"products": "score"}, "list of names"),
+        ({"products": ("report",)}, "need 'changes'"),
+        ({"tile_size": 0}, "at least 16"),
+        ({"workers": -1}, "workers"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            gc.detect(before, after, tmp_path / "out", **arguments)
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_numpy_arguments_are_as_good_as_python_ones(scene, tmp_path):
+    (before, after), _ = scene
+    result = gc.detect(
+        before,
+        after,
+        tmp_path / "out",
+        method="cva",
+        tile_size=np.int64(64),
+        bands=np.array([1, 2, 3]),
+        threshold=np.float32(1e-5),
+        products=("score", "changes"),
+    )
+    assert result.run["settings"]["bands"] == [1, 2, 3]
+    assert result.threshold == pytest.approx(1e-5)
+
+
+def test_a_run_may_not_overwrite_its_own_inputs(scene, tmp_path):
+    (before, after), _ = scene
+    first, second = gc.align(before, after, tmp_path / "al")[0]
+    with pytest.raises(OutputExistsError, match="holds an input"):
+        gc.detect(first, second, tmp_path / "al", overwrite=True)
+    assert first.exists()
+    assert second.exists()

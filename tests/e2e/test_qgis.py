@@ -17,8 +17,8 @@ from PIL import Image
 
 from geochange.exports.cog import write_mask, write_score
 from geochange.exports.fields import best_changes, polygon_fields
-from geochange.exports.gpkg import list_classes, write_gpkg
-from geochange.exports.qgis import Scene, list_bookmarks, write_project
+from geochange.exports.gpkg import write_gpkg
+from geochange.exports.qgis import ShownDate, list_bookmarks, write_project
 from geochange.exports.vrt import write_stack_vrt
 from geochange.io.score import encode_score
 from geochange.io.tilestore import TileStore
@@ -100,10 +100,10 @@ def make_run(folder, geobox, found=True):
     best = best_changes(read_batches(changes), 200)
     return write_project(
         out / "changes.qgz",
-        before=Scene(str(stack), (1, 2, 3), stretch, geobox.crs, DATES[0]),
-        after=Scene(str(inputs / "after.tif"), (1, 2, 3), stretch, geobox.crs, DATES[1]),
+        before=ShownDate(str(stack), (1, 2, 3), stretch, geobox.crs, DATES[0]),
+        after=ShownDate(str(inputs / "after.tif"), (1, 2, 3), stretch, geobox.crs, DATES[1]),
         geobox=geobox,
-        classes=list_classes(changes),
+        classes=["building <b>"] if found else [],
         fields=fields,
         bookmarks=list_bookmarks(best, geobox),
     )

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from geochange.errors import OutputError, OutputExistsError
+from geochange.errors import InputError, OutputError, OutputExistsError
 from geochange.evaluation import confusion_codes, evaluate, map_confusion
+from geochange.evaluation.confusion import TileConfusion
 from geochange.viz.pictures import CONFUSION_CLASSES
 
 from .conftest import transform_of
@@ -47,10 +48,25 @@ def test_an_existing_file_stays(write, tmp_path):
     mask, truth = random_pair(2, shape=(6, 5))
     run, label = write("mask.tif", mask, nodata=255), write("label.tif", truth)
     (tmp_path / "c.tif").write_text("mine")
-    with pytest.raises(OutputExistsError, match=r"c\.tif is there already"):
+    with pytest.raises(OutputExistsError, match=r"c\.tif exists"):
         map_confusion(run, label, tmp_path / "c.tif")
     assert (tmp_path / "c.tif").read_text() == "mine"
     map_confusion(run, label, tmp_path / "c.tif", overwrite=True)
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="there is no folder"):
         map_confusion(run, label, tmp_path / "no folder" / "c.tif")
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_failure_leaves_nothing(write, tmp_path, monkeypatch):
+    mask, truth = random_pair(3, shape=(6, 5))
+    run, label = write("mask.tif", mask, nodata=255), write("label.tif", truth)
+
+    def fail(*_):
+        msg = "the label is torn"
+        raise InputError(msg)
+
+    monkeypatch.setattr(TileConfusion, "__call__", fail)
+    before = set(tmp_path.iterdir())
+    with pytest.raises(InputError, match="torn"):
+        map_confusion(run, label, tmp_path / "c.tif")
+    assert set(tmp_path.iterdir()) == before

@@ -1,6 +1,8 @@
 import json
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,3 +149,35 @@ def test_another_gdal_reads_it(tmp_path, rng, make_store):
     assert (band["noDataValue"], band["description"]) == (65535, "change score")
     assert band["scale"] == pytest.approx(1 / 65534)
     assert len(band["overviews"]) == 2
+
+
+MEASURE = """
+import re, sys
+from pathlib import Path
+import numpy as np
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from geochange.exports.cog import write_score
+from geochange.io.tilestore import TileStore
+
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+folder = Path(sys.argv[1])
+grid = GeoBox((4096, 4096), Affine(1, 0, 0, 0, -1, 0), None)
+store = TileStore(folder / "tiles", grid, 256, "uint16", 65535)
+pixels = np.random.default_rng(0).integers(0, 1000, (256, 256)).astype(np.uint16)
+for tile in store.plan:
+    store.write(tile, pixels)
+start = peak()
+write_score(store, folder / "score.tif", tags={})
+print(peak() - start)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux to measure memory")
+def test_memory_does_not_follow_the_number_of_tiles(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-c", MEASURE, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert float(run.stdout) < 140  # MiB; 213 when GDAL keeps all 256 tiles open

@@ -7,14 +7,14 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from geochange.exports.fields import best_changes
-from geochange.exports.qgis import Scene, list_bookmarks, write_project
+from geochange.exports.qgis import ShownDate, list_bookmarks, write_project
 from geochange.io.vector import read_batches
 
 STRETCH = ((800.0, 2500.0), (700.0, 2400.0), (600.0, 2300.0))
 
 
 def scene(path, grid, day, bands=(3, 2, 1)):
-    return Scene(str(path), bands, STRETCH[: len(bands)], grid.crs, day)
+    return ShownDate(str(path), bands, STRETCH[: len(bands)], grid.crs, day)
 
 
 def write(path, grid, fields, **options):

@@ -182,3 +182,92 @@ def test_bad_files_are_one_line(write_raster, tmp_path):
 def test_scores_survive_storage():
     score = np.array([0.0, 0.25, 0.5, 1.0, np.nan], np.float32)
     np.testing.assert_allclose(decode_score(encode_score(score)), score, atol=1e-5)
+
+
+def _read_whole(path, grid=None):
+    file = describe_raster(path)
+    grid = file.geobox if grid is None else grid
+    return GridReader(file, grid).read(Window(0, 0, *grid.shape))
+
+
+def test_every_band_has_its_own_nodata_also_when_warped(write_raster, tmp_path):
+    pixels = np.full((3, 40, 40), 500, np.uint16)
+    pixels[1, 10:20, 10:20] = 7
+    write_raster("p.tif", pixels)
+    bands = "".join(
+        f'<VRTRasterBand dataType="UInt16" band="{i}"><NoDataValue>{nodata}</NoDataValue>'
+        f'<SimpleSource><SourceFilename relativeToVRT="1">p.tif</SourceFilename>'
+        f"<SourceBand>{i}</SourceBand></SimpleSource></VRTRasterBand>"
+        for i, nodata in ((1, 0), (2, 7), (3, 0))
+    )
+    vrt = tmp_path / "p.vrt"
+    vrt.write_text(
+        '<VRTDataset rasterXSize="40" rasterYSize="40"><SRS>EPSG:32632</SRS><GeoTransform>'
+        f"500000,10,0,5000000,0,-10</GeoTransform>{bands}</VRTDataset>"
+    )
+    _, valid = _read_whole(vrt)
+    assert (~valid).sum() == 100
+    own = describe_raster(vrt).geobox
+    shifted = GeoBox((39, 39), own.affine @ Affine.translation(0.5, 0.5), "EPSG:32632")
+    read, valid = _read_whole(vrt, shifted)
+    assert not valid[10:19, 10:19].any()
+    assert (~valid).sum() <= 100
+    np.testing.assert_allclose(read[:, valid], 500)
+
+
+def test_nodata_in_one_band_hides_the_pixel_when_warped(write_raster):
+    pixels = np.full((2, 40, 40), 500, np.uint16)
+    pixels[1, 10:20, 10:20] = 0
+    path = write_raster("p.tif", pixels, nodata=0)
+    own = describe_raster(path).geobox
+    shifted = GeoBox((39, 39), own.affine @ Affine.translation(0.5, 0.5), "EPSG:32632")
+    read, valid = _read_whole(path, shifted)
+    assert not valid[11:19, 11:19].any()
+    np.testing.assert_allclose(read[:, valid], 500)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.4])
+@pytest.mark.parametrize(
+    ("dtype", "stored", "declared"),
+    [
+        ("float32", -3.4028234663852886e38, "-3.40282e+38"),
+        ("float32", -3.4028234663852886e38, "-3.4028235e+38"),
+        ("float32", -3.4028234663852886e38, "-1.79769313486232e+308"),
+        ("float64", -1.7976931348623157e308, None),
+        ("float64", 1e39, None),
+        ("float32", 0.3, "0.3"),
+    ],
+)
+def test_nodata_need_not_be_written_to_the_last_digit(
+    write_raster, tmp_path, dtype, stored, declared, shift
+):
+    pixels = np.full((1, 40, 40), 500, dtype)
+    pixels[:, 10:20, 10:20] = stored
+    write_raster("p.tif", pixels)
+    nodata = f"<NoDataValue>{declared}</NoDataValue>" if declared else ""
+    vrt = tmp_path / "p.vrt"
+    vrt.write_text(
+        '<VRTDataset rasterXSize="40" rasterYSize="40"><SRS>EPSG:32632</SRS><GeoTransform>'
+        f'500000,10,0,5000000,0,-10</GeoTransform><VRTRasterBand dataType="{dtype.title()}" '
+        f'band="1">{nodata}<SimpleSource><SourceFilename relativeToVRT="1">p.tif</SourceFilename>'
+        "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    own = describe_raster(vrt).geobox
+    grid = GeoBox((39, 39), own.affine @ Affine.translation(shift, shift), "EPSG:32632")
+    read, valid = _read_whole(vrt, grid)
+    assert not valid[11:19, 11:19].any()
+    assert valid[25:].all()
+    if declared or not shift:
+        np.testing.assert_allclose(read[:, valid], 500)
+
+
+def test_a_rewritten_source_of_a_vrt_is_read_anew(write_raster, tmp_path):
+    vrt = tmp_path / "v.vrt"
+    vrt.write_text(
+        '<VRTDataset rasterXSize="30" rasterYSize="20"><VRTRasterBand dataType="UInt16" band="1">'
+        '<SimpleSource><SourceFilename relativeToVRT="1">a.tif</SourceFilename>'
+        "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    for value in (1, 77):
+        write_raster("a.tif", np.full((1, 20, 30 + value), value, np.uint16))
+        assert (_read_whole(vrt)[0] == value).all()

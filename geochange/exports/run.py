@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +10,8 @@ from typing import Any
 
 from geochange.alignment.grid import gsd_m
 from geochange.alignment.pair import Pair
-from geochange.exports.products import repeat_command
-from geochange.io.provenance import describe_file, hash_run
-from geochange.io.scene import Source, describe_date
+from geochange.io.provenance import describe_file, describe_raster_files, hash_run
+from geochange.io.scene import Scene, Source, describe_date
 from geochange.maps.threshold import Threshold
 from geochange.version import __version__, installed_versions
 
@@ -33,16 +32,16 @@ def describe_run(
     method : mapping
         ``name``, ``reason`` and ``options``.
     settings : mapping
-        Parameters that change what is found.
+        Parameters that change what is found, plain enough for JSON.
     """
     inputs = describe_inputs(pair)
-    plain = {name: _plain(value) for name, value in settings.items()}
     height, width = pair.shape
     return {
         "geochange": __version__,
-        "fingerprint": _key([*inputs["before"]["files"], *inputs["after"]["files"]], plain),
+        "kind": "detect",
+        "fingerprint": _key([inputs[when]["files"] for when in ("before", "after")], settings),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": repeat_command(*sources, plain),
+        "command": repeat_command(*sources, settings),
         "inputs": inputs,
         "grid": {
             "crs": None if pair.geobox.crs is None else str(pair.geobox.crs),
@@ -59,7 +58,7 @@ def describe_run(
             "rule": threshold.method,
             "reason": threshold.reason,
         },
-        "settings": plain,
+        "settings": dict(settings),
         "versions": installed_versions(),
     }
 
@@ -70,7 +69,7 @@ def describe_inputs(pair: Pair) -> dict[str, Any]:
         when: {
             "date": scene.date,
             "bands": list(reader.bands),
-            "files": [describe_file(file.path) for file in scene.files],
+            "files": _describe_files(scene),
         }
         for when, scene, reader in zip(
             ("before", "after"), pair.scenes, (pair.before, pair.after), strict=True
@@ -78,25 +77,38 @@ def describe_inputs(pair: Pair) -> dict[str, Any]:
     }
 
 
+def _describe_files(scene: Scene) -> list[dict[str, object]]:
+    return [found for file in scene.files for found in describe_raster_files(file.path)]
+
+
 def fingerprint_run(before: Source, after: Source, settings: Mapping[str, object]) -> str:
-    """Return the key that a run with these inputs and settings would store."""
-    scenes = describe_date(before), describe_date(after)
-    files = [describe_file(file.path) for scene in scenes for file in scene.files]
-    return _key(files, {name: _plain(value) for name, value in settings.items()})
+    """Return the key that a run with these inputs and (plain) settings would store."""
+    return _key([_describe_files(describe_date(date)) for date in (before, after)], settings)
 
 
-def _key(files: list[dict[str, object]], settings: Mapping[str, object]) -> str:
+def _key(inputs: list[list[dict[str, object]]], settings: Mapping[str, object]) -> str:
     contents = dict(settings)
     for name in ("mask_before", "mask_after", "aoi", "grid"):
-        if Path(str(settings.get(name) or "-")).is_file():
-            contents[name] = describe_file(str(settings[name]))
-    return hash_run(files, contents, __version__)
+        given = settings.get(name)
+        if isinstance(given, str) and Path(given).is_file():
+            contents[name] = describe_file(given)
+    return hash_run(inputs, contents, __version__)
 
 
-def _plain(value: object) -> object:
-    """Turn a setting into something JSON holds."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+def repeat_command(before: object, after: object, settings: Mapping[str, object]) -> str:
+    """Return the command line that repeats a run."""
+    words = ["geochange", "detect", *(_source(date) for date in (before, after)), "-o", "OUT"]
+    for name, value in settings.items():
+        if name == "options" and isinstance(value, Mapping):
+            for option, setting in value.items():
+                words += ["--set", f"{option}={setting}"]
+        elif isinstance(value, bool):
+            words += [f"--{name.replace('_', '-')}"] if value else []
+        elif value is not None:
+            text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            words += [f"--{name.replace('_', '-')}", text]
+    return shlex.join(words)
+
+
+def _source(source: object) -> str:
+    return ",".join(map(str, source)) if isinstance(source, list | tuple) else str(source)

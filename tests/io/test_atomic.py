@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from geochange.errors import OutputError, ResourceError
-from geochange.exports.atomic import replace_atomically
+from geochange.io.atomic import replace_atomically
 
 
 def write_half(path):
@@ -38,3 +38,12 @@ def test_other_trouble_is_an_output_error(tmp_path):
         replace_atomically(tmp_path / "missing" / "a.txt") as temporary,
     ):
         temporary.write_text("x")
+
+
+def test_a_place_that_is_no_disk_is_not_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 0))
+    with (
+        pytest.raises(OutputError, match=r"cannot write .*a\.txt"),
+        replace_atomically(tmp_path / "a.txt"),
+    ):
+        raise OSError(errno.EACCES, "Permission denied")

@@ -13,7 +13,7 @@ from pyogrio.errors import DataSourceError
 from rasterio._err import CPLE_BaseError  # what rasterio.shutil raises; it has no public name
 from rasterio.errors import RasterioError
 
-from geochange.errors import OutputError, ResourceError
+from geochange.errors import GeochangeError, OutputError, OutputExistsError, ResourceError
 
 LEAST_FREE_BYTES = 1 << 20
 """A failed write on a disk with less than this left is put down to the disk."""
@@ -44,18 +44,60 @@ def replace_atomically(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        yield temporary
-        temporary.replace(path)
-    except (OSError, RasterioError, CPLE_BaseError, DataSourceError) as error:
-        raise _explain(path, error) from error
+        with explain_failure(path):
+            yield temporary
+            temporary.replace(path)
     finally:
         for leftover in path.parent.glob(f"{escape(temporary.stem)}.*"):
             leftover.unlink(missing_ok=True)
 
 
+@contextmanager
+def explain_failure(path: str | Path) -> Iterator[None]:
+    """Turn what goes wrong while ``path`` is written into one line.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    ResourceError
+        The disk is full.
+    """
+    try:
+        yield
+    except GeochangeError:
+        raise
+    except (OSError, RasterioError, CPLE_BaseError, DataSourceError) as error:
+        raise _explain(Path(path), error) from error
+
+
+def check_target(path: str | Path, *, overwrite: bool) -> None:
+    """Refuse a file that is there already, or whose folder is not there, before any work.
+
+    Raises
+    ------
+    OutputExistsError, OutputError
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        msg = f"{path} exists; choose another output or overwrite it (--overwrite)"
+        raise OutputExistsError(msg)
+    if path.is_dir():
+        msg = f"{path} is a folder; give the name of a file"
+        raise OutputError(msg)
+    if not path.parent.is_dir():
+        msg = f"cannot write {path}: there is no folder {path.parent}; make it, or choose another"
+        raise OutputError(msg)
+
+
+def _is_full(folder: Path) -> bool:
+    usage = shutil.disk_usage(folder)
+    return usage.total > 0 and usage.free < LEAST_FREE_BYTES
+
+
 def _explain(path: Path, error: Exception) -> OutputError | ResourceError:
     folder = path.parent
-    if folder.is_dir() and shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
+    if folder.is_dir() and _is_full(folder):
         msg = f"the disk of {folder} is full while writing {path.name}; free some space and rerun"
         return ResourceError(msg)
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__

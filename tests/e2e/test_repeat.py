@@ -1,0 +1,22 @@
+"""The same run made again gives the same bytes."""
+
+import time
+
+import geochange as gc
+
+
+def test_two_runs_differ_in_run_json_alone(samples, tmp_path):
+    scene = samples / "sentinel2"
+    runs = []
+    for name, workers in (("one", 1), ("two", 2)):
+        result = gc.detect(
+            scene / "before", scene / "after", tmp_path / name, method="cva", workers=workers
+        )
+        runs.append(result.path)
+        time.sleep(1.1)  # so that a time of writing in any file would show
+    files = [
+        {p.relative_to(run): p.read_bytes() for p in run.rglob("*") if p.is_file()} for run in runs
+    ]
+    assert len(files[0]) > 8
+    assert set(files[0]) == set(files[1])
+    assert [str(name) for name in files[0] if files[0][name] != files[1][name]] == ["run.json"]
