@@ -172,9 +172,9 @@ class ChangeMap:
         if layer == "mask":
             return array
         score: xarray.DataArray = xarray.apply_ufunc(
-            decode_score, array, dask="parallelized", output_dtypes=[np.float32]
+            decode_score, array, dask="parallelized", output_dtypes=[np.float32], keep_attrs=False
         )
-        return score.assign_attrs(long_name="change score")
+        return score.drop_encoding().assign_attrs(long_name="change score")
 
     def picture(self, layer: str, max_px: int = PICTURE_PX) -> NDArray[np.uint8]:
         """Return ``before``, ``after``, ``score`` or ``mask`` as uint8 RGBA (H, W, 4), shrunk."""

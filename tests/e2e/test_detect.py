@@ -151,6 +151,8 @@ def test_a_change_map_shows_itself(scene, tmp_path):
     assert len(page) < 300_000
     score = result.open()
     assert score.chunks is not None
+    assert score.attrs == {"long_name": "change score"}
+    assert str(score.rio.crs) == "EPSG:32632"
     assert score.shape == truth.shape
     assert float(score.where(truth).mean()) > float(score.where(~truth).mean()) + 0.2
     assert set(np.unique(result.open("mask"))) == {0, 1}
