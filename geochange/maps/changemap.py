@@ -172,9 +172,10 @@ class ChangeMap:
         if layer == "mask":
             return array
         score: xarray.DataArray = xarray.apply_ufunc(
-            decode_score, array, dask="parallelized", output_dtypes=[np.float32], keep_attrs=False
+            decode_score, array, dask="parallelized", output_dtypes=[np.float32], keep_attrs=True
         )
-        return score.drop_encoding().assign_attrs(long_name="change score")
+        score.attrs = {"long_name": "change score"}  # scale and nodata are applied
+        return score.drop_encoding()
 
     def picture(self, layer: str, max_px: int = PICTURE_PX) -> NDArray[np.uint8]:
         """Return ``before``, ``after``, ``score`` or ``mask`` as uint8 RGBA (H, W, 4), shrunk."""
