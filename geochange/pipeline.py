@@ -75,6 +75,9 @@ def detect(
     mask_after: str | os.PathLike[str] | None = None,
     mask_codes: Sequence[int] | None = None,
     resampling: str = "cubic",
+    nodata: float | None = None,
+    date_before: str | None = None,
+    date_after: str | None = None,
     tile_size: int | None = None,
     workers: int = 0,
     products: Sequence[str] = PRODUCTS,
@@ -105,7 +108,8 @@ def detect(
         Radius in pixels of a morphological opening and closing of the mask.
     smooth : bool
         Round the polygons' borders; keeps each area within 1 %.
-    grid, bands, aoi, mask_before, mask_after, mask_codes, resampling
+    grid, bands, aoi, mask_before, mask_after, mask_codes, resampling, nodata, date_before,
+    date_after
         See :func:`geochange.open_pair`.
     tile_size : int, optional
         Edge of a tile in pixels; the result does not depend on it. Default: chosen.
@@ -146,6 +150,9 @@ def detect(
         mask_after=mask_after,
         mask_codes=mask_codes,
         resampling=resampling,
+        nodata=nodata,
+        date_before=date_before,
+        date_after=date_after,
     )
     cleaning = Cleaning(
         opening_px=opening,

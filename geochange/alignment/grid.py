@@ -173,9 +173,23 @@ def crop_to_polygons(grid: GeoBox, polygons: Sequence[Any]) -> GeoBox:
     """
     points = shapely.get_coordinates(polygons)
     if not len(points):
-        raise GridError(_OUTSIDE)
+        raise GridError(_explain_outside(grid))
     col, row = transform_points(~grid.affine, points[:, 0], points[:, 1])
     height, width = grid.shape
     low = np.maximum([0, 0], np.floor([col.min() + _SNAP_PX, row.min() + _SNAP_PX]))
     high = np.minimum([width, height], np.ceil([col.max() - _SNAP_PX, row.max() - _SNAP_PX]))
-    return _crop(grid, low, high, _OUTSIDE)
+    return _crop(grid, low, high, _explain_outside(grid))
+
+
+def _explain_outside(grid: GeoBox) -> str:
+    """Say where the dates are, so that a swapped or projected box shows."""
+    height, width = grid.shape
+    if grid.crs is None:
+        return f"{_OUTSIDE}: columns 0 to {width}, rows 0 to {height}"
+    x, y = transform_points(grid.affine, *outline(grid).T)
+    lon, lat = (np.asarray(v) for v in grid.crs.transformer_to_crs("EPSG:4326")(x, y))
+    west, south, east, north = (f"{v:.5g}" for v in (lon.min(), lat.min(), lon.max(), lat.max()))
+    return (
+        f"{_OUTSIDE}: {west},{south},{east},{north} (W,S,E,N in degrees, longitude first; "
+        "other coordinates need a vector file)"
+    )

@@ -105,6 +105,9 @@ def open_pair(
     mask_after: str | os.PathLike[str] | None = None,
     mask_codes: Sequence[int] | None = None,
     resampling: str = "cubic",
+    nodata: float | None = None,
+    date_before: str | None = None,
+    date_after: str | None = None,
 ) -> Pair:
     """Bring two dates onto one grid, lazily: reads metadata only.
 
@@ -131,6 +134,10 @@ def open_pair(
         Codes that mask; see :func:`geochange.io.masks.open_mask`.
     resampling : {'nearest', 'bilinear', 'cubic', 'lanczos', 'average'}
         Kernel of the warp.
+    nodata : float, optional
+        Value without data at both dates, instead of what the files say.
+    date_before, date_after : str, optional
+        Days of acquisition as ``YYYY-MM-DD``, instead of what tags and names say.
 
     Raises
     ------
@@ -148,7 +155,10 @@ def open_pair(
     >>> pair.shape, pair.before.bands  # doctest: +SKIP
     ((768, 768), ('Blue', 'Green', 'Red', 'NIR'))
     """
-    scenes = describe_date(before), describe_date(after)
+    scenes = (
+        describe_date(before).amend(nodata, date_before),
+        describe_date(after).amend(nodata, date_after),
+    )
     match = _choose_bands(scenes, bands)
     whole = choose_grid(*scenes, grid)
     turned = turn_to(scenes[0], whole), turn_to(scenes[1], whole)

@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="geochange", message="%(prog)s %(version)s")
 def geochange() -> None:
-    r"""Find what changed on the ground between georeferenced images of the same place.
+    """Find what changed on the ground between georeferenced images of the same place.
 
     \b
     geochange detect BEFORE.tif AFTER.tif -o OUT

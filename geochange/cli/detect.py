@@ -41,7 +41,7 @@ def command(
     verbose: int,
     **arguments: object,
 ) -> None:
-    r"""Find what changed between BEFORE and AFTER and write it to the folder OUTPUT.
+    """Find what changed between BEFORE and AFTER and write it to the folder OUTPUT.
 
     A date is one raster, a folder of single-band files, or a comma-separated list of files.
 

@@ -12,8 +12,16 @@ from geochange.cli.options import json_option, parse_connectivity, split_numbers
 @click.command("evaluate")
 @click.argument("result")
 @click.argument("reference")
-@click.option("--changed", callback=split_numbers, help="Label values that mean change.")
-@click.option("--ignore", callback=split_numbers, help="Label values that say nothing.")
+@click.option(
+    "--changed",
+    callback=split_numbers,
+    help="Label values that mean change. Default: all but 0 and --ignore.",
+)
+@click.option(
+    "--ignore",
+    callback=split_numbers,
+    help="Label values that say nothing. Default: nodata and 255.",
+)
 @click.option(
     "--threshold", type=float, default=0.5, show_default=True, help="For a score raster alone."
 )

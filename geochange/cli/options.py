@@ -98,8 +98,16 @@ pair_options: Callable[[F], F] = _stack(
         callback=split_list,
         help="Bands to compare: names, roles or numbers, e.g. red,nir or 4,3,2.",
     ),
-    click.option("--aoi", help="Area of interest: vector file, or W,S,E,N in WGS 84."),
+    click.option(
+        "--aoi",
+        help="Area of interest: vector file, or W,S,E,N in WGS 84 (columns and rows without CRS).",
+    ),
     click.option("--mask-before", help="Raster of codes or polygons to leave out, before date."),
+    click.option(
+        "--nodata", type=float, help="Value without data at both dates, for files that name none."
+    ),
+    click.option("--date-before", help="Day of the before date, YYYY-MM-DD, when no file tells."),
+    click.option("--date-after", help="The same for the after date."),
     click.option("--mask-after", help="The same for the after date."),
     click.option(
         "--mask-codes",
@@ -130,14 +138,15 @@ detect_options: Callable[[F], F] = _stack(
     ),
     click.option(
         "--threshold",
-        help="auto, otsu, triangle, rosin, kapur, hysteresis, hysteresis:LOW,HIGH, p:0.001 or a "
-        "score such as 0.5. Default: what suits the method.",
+        help="auto, otsu, triangle, rosin, kapur, hysteresis, hysteresis:LOW,HIGH, p:0.001 "
+        "(cva, mad, irmad, sfa) or a score such as 0.5. Default: what suits the method; for most "
+        "auto, for context hysteresis.",
     ),
     click.option(
         "--min-area",
         default="4px",
         show_default=True,
-        help="Smallest change kept, e.g. 50m2, 0.5ha or 20px.",
+        help="Smallest change kept, e.g. 50m2, 0.5ha or 20px; a plain number counts pixels.",
     ),
     click.option(
         "--connectivity",

@@ -142,4 +142,9 @@ def get_detector(name: str, **options: object) -> Detector:
             known = suggest(option, method.options) if method.options else "; it has none"
             msg = f"method '{name}' has no option '{option}'{known}"
             raise UsageError(msg)
-    return method.build(**options)
+    try:
+        return method.build(**options)
+    except TypeError as error:
+        given = ", ".join(f"{option}={value!r}" for option, value in options.items())
+        msg = f"method '{name}' cannot take {given}: an option is of the wrong kind ({error})"
+        raise UsageError(msg) from error

@@ -17,7 +17,7 @@ from geochange.evaluation.counts import UNKNOWN
 from geochange.io.geotiff import GridReader
 from geochange.io.masks import VectorMask, is_vector
 from geochange.io.pixelgrid import outline, pixel_to_pixel
-from geochange.io.rasterfile import RasterFile, describe_raster
+from geochange.io.rasterfile import RasterFile, describe_raster, open_dataset
 from geochange.io.vector import read_vector
 from geochange.tiles import Window
 
@@ -26,6 +26,8 @@ REACH = 1.0
 """A label is followed beyond the edge of the map by this many map heights and widths: what a crop
 left out is counted, a label of a whole country is not walked through."""
 SNAP_PX = 1e-3
+MAX_LOOK_PX, MAX_CODES = 512, 20
+"""How a label is looked at for several codes: its longer side, and what is too many to be codes."""
 
 Codes = NDArray[np.uint8]
 ObjectIds = NDArray[np.int32]
@@ -153,9 +155,24 @@ def open_label(
     named = None if changed is None else tuple(changed)
     nodata = file.nodata[0]
     default = (DEFAULT_IGNORE,) if nodata is None else (DEFAULT_IGNORE, nodata)
+    if named is None:
+        _warn_of_codes(path, default)
     silent = (value for value in (default if ignore is None else ignore))
     reader = GridReader(replace(file, nodata=(None,)), extend_grid(file, geobox), "nearest")
     return LabelRaster(reader, named, tuple(v for v in silent if v not in (named or ())))
+
+
+def _warn_of_codes(path: str, silent: tuple[float, ...]) -> None:
+    """Warn of a label with several codes, all of which count as change."""
+    with open_dataset(path) as dataset:
+        factor = max(1.0, max(dataset.shape) / MAX_LOOK_PX)
+        shape = tuple(max(1, round(n / factor)) for n in dataset.shape)
+        codes = np.setdiff1d(dataset.read(1, out_shape=shape), [0, *silent])
+    codes = codes[np.isfinite(codes)]
+    if 1 < codes.size <= MAX_CODES:
+        listed = ", ".join(f"{code:g}" for code in codes)
+        msg = f"{path} holds the values {listed}, which all count as change; name `changed`"
+        warnings.warn(msg, DataWarning, stacklevel=5)
 
 
 def place_label(file: RasterFile, geobox: GeoBox) -> RasterFile:

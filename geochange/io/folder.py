@@ -34,7 +34,9 @@ def list_folder(folder: Path) -> tuple[list[str], list[str]]:
     rasters = next(filter(None, (_list_rasters(folder, pattern) for pattern in PATTERNS)), [])
     bands = [p for p in rasters if not _NOT_A_BAND.search(p.stem)]
     if not bands:
-        msg = f"folder {folder} holds no raster ({', '.join(RASTER_SUFFIXES)}); give files"
+        inner = sorted(f"{path.name}/" for path in folder.iterdir() if path.is_dir())[:4]
+        hint = f"give one of its folders ({', '.join(inner)})" if inner else "give files"
+        msg = f"folder {folder} holds no raster of bands ({', '.join(RASTER_SUFFIXES)}); {hint}"
         raise InputNotFoundError(msg)
     left = [p.name for p in rasters if p not in bands]
     return [str(p) for p in bands], [f"not read as bands: {', '.join(left)}"] if left else []

@@ -143,7 +143,8 @@ def match_bands(
             found = None if kind == "name" and differ else _intersect(first, second)
             if found:
                 return _describe_match(kind, before, after, *found)
-    return _match_by_order(before, after)
+    known = [(a, b) for a, b in zip(roles_before, roles_after, strict=False) if a and b]
+    return _match_by_order(before, after, clash=any(a != b for a, b in known))
 
 
 def _intersect(before: Roles, after: Roles) -> tuple[list[int], list[int]] | None:
@@ -162,7 +163,7 @@ def _describe_match(
     return BandMatch(first, second, note, 2 * len(first) < max(len(before), len(after)))
 
 
-def _match_by_order(before: Sequence[str], after: Sequence[str]) -> BandMatch:
+def _match_by_order(before: Sequence[str], after: Sequence[str], *, clash: bool) -> BandMatch:
     everything = list(range(len(before))), list(range(len(after)))
     if len(before) != len(after):
         note = (
@@ -175,5 +176,5 @@ def _match_by_order(before: Sequence[str], after: Sequence[str]) -> BandMatch:
             f"band names differ ({', '.join(before)} / {', '.join(after)}): matched by order, "
             "which is a guess"
         )
-        return BandMatch(*everything, note, doubtful=len(before) > 1)
+        return BandMatch(*everything, note, doubtful=clash or len(before) > 1)
     return BandMatch(*everything, f"bands have no names: matched by order ({len(before)} bands)")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
 from geochange.blocks import BoolArray, FloatArray
-from geochange.errors import GridError, InputError
+from geochange.errors import GridError, InputError, UsageError
 from geochange.io.folder import list_folder
 from geochange.io.geotiff import GridReader
 from geochange.io.masks import Mask
@@ -37,6 +38,26 @@ class Scene:
 
     files: tuple[RasterFile, ...]
     notes: tuple[str, ...] = ()
+
+    def amend(self, nodata: float | None = None, day: str | None = None) -> Scene:
+        """Return the scene with another nodata value and day than its files say, where given.
+
+        Raises
+        ------
+        UsageError
+            ``day`` is no ISO date.
+        """
+        files = self.files
+        if nodata is not None:
+            files = tuple(replace(f, nodata=(float(nodata),) * len(f.bands)) for f in files)
+        if day is not None:
+            try:
+                day = date.fromisoformat(day).isoformat()
+            except ValueError as error:
+                msg = f"'{day}' is not a day; write YYYY-MM-DD"
+                raise UsageError(msg) from error
+            files = tuple(replace(f, date=day) for f in files)
+        return replace(self, files=files)
 
     @property
     def geobox(self) -> GeoBox:

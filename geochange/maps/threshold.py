@@ -24,6 +24,8 @@ MAX_SHARE = 0.5
 EXAMPLES = {"p": "p:0.001", "hysteresis": "hysteresis:0.4,0.6"}
 LOW_FLOOR = 0.4
 """The automatic hysteresis lets no score below this join a change: two standard deviations."""
+WORTH_SAYING = 0.05
+"""Share of pixels above ``FLOOR`` that ``auto`` may leave out without saying so."""
 LOW_SHARE = 0.04
 """Share of the pixels, those of the highest scores, that it lets join: change is mostly rarer."""
 
@@ -248,10 +250,16 @@ def _automatic(histogram: Counts) -> Threshold:
     if total == 0:
         return Threshold(None, None, "auto", "nothing changed: no pixel is valid")
     value, bulk = FLOOR, _bulk_limit(histogram)
-    reason = "three standard deviations of what noise and a small shift explain"
-    share = float(histogram[_level(bulk) :].sum()) / total
+    reason = f"{FLOOR}, three standard deviations of what noise and a small shift explain"
+    share, left = (float(histogram[_level(v) :].sum()) / total for v in (bulk, FLOOR))
     if bulk > value and share <= MAX_SHARE:
-        value, reason = bulk, "more than the bulk of the pixels, taken as unchanged, explains"
+        value = bulk
+        reason = f"{value:.3f}, more than the bulk of the pixels, taken as unchanged, explains"
+        if left - share > WORTH_SAYING:
+            reason += (
+                f"; {left - share:.0%} of the pixels lie between {FLOOR} and that: if so much "
+                f"has changed, use the threshold {FLOOR} or otsu"
+            )
     highest = int(np.flatnonzero(histogram)[-1])
     if highest * SCORE_SCALE < value:
         return Threshold(None, None, "auto", _nothing_above(highest, value))

@@ -327,3 +327,26 @@ def test_transparency_is_noted(write_raster):
     path = write_raster("n.tif", _image(4, dtype=np.uint8), photometric="RGB", alpha="YES")
     notes = open_pair(path, path).notes
     assert any("band 4 of n.tif" in note and "transparency" in note for note in notes)
+
+
+def test_nodata_and_days_can_be_told(write_raster):
+    image = _image()
+    image[:, :7] = 9
+    before, after = write_raster("b.tif", image), write_raster("a.tif", _image(seed=1))
+    pair = open_pair(before, after, nodata=9, date_before="1985-06-01", date_after="2020-06-01")
+    assert not _whole(pair).valid[:7].any()
+    assert pair.dates == ("1985-06-01", "2020-06-01")
+    with pytest.raises(UsageError, match="YYYY-MM-DD"):
+        open_pair(before, after, date_before="1985")
+
+
+def test_an_aoi_outside_says_where_the_dates_are(write_raster):
+    before = write_raster("b.tif", _image())
+    with pytest.raises(GridError, match=r"W,S,E,N in degrees, longitude first"):
+        open_pair(before, before, aoi="45.1,9.0,45.2,9.1")
+
+
+def test_single_bands_of_different_roles_are_a_doubtful_match(write_raster):
+    red, nir = (write_raster(f"{n}.tif", _image(1)) for n in ("B04", "B08"))
+    with pytest.warns(DataWarning, match="which is a guess"):
+        open_pair(red, nir)
