@@ -11,6 +11,9 @@ from geochange.cli.progress import ProgressBars
 from geochange.cli.summary import print_result
 from geochange.errors import InputNotFoundError
 
+MIN_AREA = "25m2"
+"""Larger than a car: cars come and go."""
+
 
 @click.command("demo")
 @click.option(
@@ -40,11 +43,13 @@ def command(samples: str, output: str, overwrite: bool, quiet: bool, verbose: in
             scene / "after.tif",
             output,
             mask_after=scene / "clouds_after.tif",
+            min_area=MIN_AREA,
             overwrite=overwrite,
             on_progress=progress,
         )
     finally:
         progress.close()
+    click.echo(f"ran        {result.run['command']}")
     print_result(result)
     found = evaluate(result.path, scene / "truth.tif", changed=[1, 2], ignore=[255])
     scores = found.scores
