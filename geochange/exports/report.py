@@ -167,6 +167,7 @@ def write_report(data: ReportData, path: str | Path) -> Path:
         bounds=[f"{value:.9g}" for value in data.geobox.extent.boundingbox],
         colors=class_colors(item.name for item in data.classes),
         rows=_rows(data),
+        place_title="Column, row" if data.geobox.crs is None else "Latitude, longitude",
         histogram=draw_histogram(data.histogram, data.threshold),
         run=json.dumps(_lasting(data.run), indent=2, ensure_ascii=False, default=str),
     )
@@ -205,6 +206,7 @@ def _rows(data: ReportData) -> list[dict[str, Any]]:
         rows.append(
             {
                 "change": change,
+                "place": place_text(data.geobox, change.row, change.col),
                 "x": 100 * change.col / width,
                 "y": 100 * change.row / height,
                 "before": data_uri(change.before) if shown else "",
@@ -212,6 +214,22 @@ def _rows(data: ReportData) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def place_text(geobox: GeoBox, row: float, col: float) -> str:
+    """Return a place for people: degrees to five decimals (about a metre), pixels without CRS.
+
+    Examples
+    --------
+    >>> from affine import Affine
+    >>> place_text(GeoBox((9, 9), Affine(10, 0, 500000, 0, -10, 5000000), "EPSG:32632"), 0, 0)
+    '45.15348, 9.00000'
+    """
+    if geobox.crs is None:
+        return f"{col:.0f}, {row:.0f}"
+    x, y = geobox.affine @ (col, row)
+    lon, lat = geobox.crs.transformer_to_crs("EPSG:4326")(x, y)
+    return f"{lat:.5f}, {lon:.5f}"
 
 
 def draw_histogram(counts: NDArray[np.int64], threshold: float | None) -> dict[str, Any]:
