@@ -25,7 +25,9 @@ def print_result(result: ChangeMap) -> None:
     run = result.run
     changes = run["changes"]
     click.echo(f"method     {run['method']['name']}: {run['method']['reason']}")
-    click.echo(f"threshold  {run['threshold']['reason']}")
+    value = run["threshold"]["value"]
+    number = "" if value is None else f"{value:.3f}: "
+    click.echo(f"threshold  {number}{run['threshold']['reason']}")
     area = changes["area_m2"]
     size = "" if area is None else f", {area / 1e4:.2f} ha"
     share = changes["share_of_valid"]

@@ -250,15 +250,15 @@ def _automatic(histogram: Counts) -> Threshold:
     if total == 0:
         return Threshold(None, None, "auto", "nothing changed: no pixel is valid")
     value, bulk = FLOOR, _bulk_limit(histogram)
-    reason = f"{FLOOR}, three standard deviations of what noise and a small shift explain"
+    reason = "three standard deviations of what noise and a small shift explain"
     share, left = (float(histogram[_level(v) :].sum()) / total for v in (bulk, FLOOR))
     if bulk > value and share <= MAX_SHARE:
         value = bulk
-        reason = f"{value:.3f}, more than the bulk of the pixels, taken as unchanged, explains"
+        reason = "more than the bulk of the pixels, taken as unchanged, explains"
         if left - share > WORTH_SAYING:
             reason += (
-                f"; {left - share:.0%} of the pixels lie between {FLOOR} and that: if so much "
-                f"has changed, use the threshold {FLOOR} or otsu"
+                f"; {left - share:.0%} of the pixels have scores from {FLOOR} up to that: if so "
+                f"much has changed, use the threshold {FLOOR} or otsu"
             )
     highest = int(np.flatnonzero(histogram)[-1])
     if highest * SCORE_SCALE < value:
