@@ -162,7 +162,7 @@ def test_a_change_map_shows_itself(scene, tmp_path):
     assert "resize:horizontal" in swipe.read_text()
 
 
-@pytest.mark.parametrize("crs", ["EPSG:32632", "EPSG:32633"])
+@pytest.mark.parametrize("crs", ["EPSG:32632", "EPSG:32633", "EPSG:3035"])
 @pytest.mark.parametrize("size", [10.0, 7.0, 14.0])
 @pytest.mark.parametrize("origin", [0.0, 0.5, 0.27])
 def test_grids_that_differ_give_the_same_changes(tmp_path, write_raster, crs, size, origin):
