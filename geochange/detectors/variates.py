@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
@@ -182,7 +183,7 @@ def weigh_moments(pixels: Matrix, weights: Vector) -> tuple[Vector, Matrix]:
     return mean, covariance
 
 
-class ChiSquareDetector:
+class ChiSquareDetector(ABC):
     """Base of detectors that reweight pixels by the chi-square of linear variates.
 
     Subclasses implement :meth:`solve`. Each iteration solves for the variates with the current
@@ -224,11 +225,11 @@ class ChiSquareDetector:
         self.seed = seed
         self.halo = shift + require_odd("window", window) // 2
 
+    @abstractmethod
     def solve(
         self, before: Matrix, after: Matrix, weights: Vector
     ) -> tuple[LinearVariates, Vector]:
         """Return the variates of ``before``, ``after`` (C, P) under ``weights`` (P,), spectrum."""
-        raise NotImplementedError
 
     def fit(self, blocks: Iterable[PairBlock]) -> Self:
         """Learn the variates from a sample of pixels.
