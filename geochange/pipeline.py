@@ -213,9 +213,8 @@ def detect(
 
 def list_inputs(pair: Pair, *others: object) -> list[str]:
     """Return the local files that a run reads."""
-    files = [file.path for scene in pair.scenes for file in scene.files]
     given = [str(other) for other in others if isinstance(other, str | os.PathLike)]
-    return [name for name in [*files, *given] if Path(name).is_file()]
+    return [name for name in [*pair.paths, *given] if Path(name).is_file()]
 
 
 def _check_products(products: Sequence[str]) -> None:

@@ -60,6 +60,11 @@ class Pair:
         return int(height), int(width)
 
     @property
+    def paths(self) -> list[str]:
+        """The files behind both dates, as GDAL opens them."""
+        return [file.path for scene in self.scenes for file in scene.files]
+
+    @property
     def dates(self) -> tuple[str | None, str | None]:
         """ISO dates of the two acquisitions, where known."""
         first, second = (scene.date for scene in self.scenes) if self.scenes else (None, None)

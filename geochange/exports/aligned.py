@@ -58,9 +58,8 @@ def align(
     """
     pair = open_pair(before, after, **pair_settings)  # type: ignore[arg-type]
     target = Path(output)
-    inputs = [file.path for scene in pair.scenes for file in scene.files]
     with (
-        new_folder(target, overwrite=overwrite, inputs=inputs) as folder,
+        new_folder(target, overwrite=overwrite, inputs=pair.paths) as folder,
         ThreadRunner(workers) as runner,
     ):
         stages = Stages(runner, on_progress)

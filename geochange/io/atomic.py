@@ -90,14 +90,18 @@ def check_target(path: str | Path, *, overwrite: bool) -> None:
         raise OutputError(msg)
 
 
-def _is_full(folder: Path) -> bool:
+def is_full(folder: Path, least_free_bytes: int = LEAST_FREE_BYTES) -> bool:
+    """Tell whether a failed write in a folder is put down to its disk.
+
+    A file system of no size at all, such as ``/proc``, is not full: it takes no files.
+    """
     usage = shutil.disk_usage(folder)
-    return usage.total > 0 and usage.free < LEAST_FREE_BYTES
+    return usage.total > 0 and usage.free < least_free_bytes
 
 
 def _explain(path: Path, error: Exception) -> OutputError | ResourceError:
     folder = path.parent
-    if folder.is_dir() and _is_full(folder):
+    if folder.is_dir() and is_full(folder):
         msg = f"the disk of {folder} is full while writing {path.name}; free some space and rerun"
         return ResourceError(msg)
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__

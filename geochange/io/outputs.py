@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from geochange.errors import OutputError, OutputExistsError, ResourceError
+from geochange.io.atomic import is_full
 
 MIN_FREE_BYTES = 4 * 2**20
 """A write that fails with less room than this on the disk failed for want of room."""
@@ -170,7 +171,7 @@ def _is_full(error: BaseException, folder: Path) -> bool:
         return True
     if not isinstance(error, Exception) or not folder.exists():
         return False
-    return shutil.disk_usage(folder).free < MIN_FREE_BYTES
+    return is_full(folder, MIN_FREE_BYTES)
 
 
 def write_json(path: Path, content: object) -> None:

@@ -155,3 +155,9 @@ def test_leftovers_of_killed_runs_go_and_living_runs_are_left_alone(tmp_path):
     (tmp_path / "mine.partial").mkdir()
     with pytest.raises(OutputExistsError, match="not left by a run"), new_folder(tmp_path / "mine"):
         pass
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a file system of no size")
+def test_a_place_that_takes_no_files_is_not_a_full_disk():
+    with pytest.raises(OutputError, match="cannot write"), new_folder("/proc/geochange"):
+        pass
