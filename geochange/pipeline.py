@@ -21,9 +21,8 @@ from geochange.exports.products import (
     PRODUCTS,
     Findings,
     write_changes,
-    write_qgis_project,
     write_rasters,
-    write_run_report,
+    write_views,
 )
 from geochange.exports.quicklook import Quicklook
 from geochange.exports.run import describe_run, fingerprint_run
@@ -200,10 +199,7 @@ def detect(
                 write_changes(findings, features, folder)
         quicklook.save(folder / "quicklook")
         with stages.stage("report"):
-            if "qgis" in products:
-                write_qgis_project(findings, folder)
-            if "report" in products:
-                write_run_report(findings, folder)
+            write_views(findings, folder, products)
         shutil.rmtree(folder / "tiles")
         run["score_histogram"] = coarsen(histogram).tolist()
         run |= {"seconds": stages.seconds, "peak_memory_bytes": peak_memory_bytes()}

@@ -112,10 +112,20 @@ def write_rasters(findings: Findings, folder: Path, products: Iterable[str]) -> 
         write_mask(findings.mask, folder / "mask.tif", tags=tags)
 
 
-def write_qgis_project(findings: Findings, folder: Path) -> None:
+def write_views(findings: Findings, folder: Path, products: Iterable[str]) -> None:
+    """Write what people look at, ``changes.qgz`` and ``report.html``; reads the changes once."""
+    if not {"qgis", "report"} & set(products):
+        return
+    best = best_changes(read_batches(folder / "changes.gpkg"), MAX_BOOKMARKS)
+    if "qgis" in products:
+        write_qgis_project(findings, best, folder)
+    if "report" in products:
+        write_run_report(findings, best.head(REPORTED_CHANGES), folder)
+
+
+def write_qgis_project(findings: Findings, best: geopandas.GeoDataFrame, folder: Path) -> None:
     """Write ``changes.qgz`` and, for a date of several files, a VRT that shows it."""
-    pair, path = findings.pair, folder / "changes.gpkg"
-    best = best_changes(read_batches(path), MAX_BOOKMARKS)
+    pair = findings.pair
     shown = [
         _show_date(findings, reader, limits, when, folder / f"{name}.vrt")
         for name, reader, limits, when in zip(
@@ -154,12 +164,11 @@ def _day(text: str | None) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
-def write_run_report(findings: Findings, folder: Path) -> None:
+def write_run_report(findings: Findings, best: geopandas.GeoDataFrame, folder: Path) -> None:
     """Write ``report.html``."""
     pair, run = findings.pair, findings.run
     names = [pair_name(scene.files[0].path, len(scene.files)) for scene in pair.scenes]
     quicklook = findings.quicklook
-    best = best_changes(read_batches(folder / "changes.gpkg"), REPORTED_CHANGES)
     data = ReportData(
         geobox=pair.geobox,
         before_name=names[0],
