@@ -23,4 +23,5 @@ from .pipeline import detect as detect
 from .tiles import Tile as Tile
 from .tiles import TilePlan as TilePlan
 from .tiles import Window as Window
+from .training.run import train as train
 from .version import __version__ as __version__

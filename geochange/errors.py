@@ -68,6 +68,10 @@ class ResourceError(GeochangeError, OSError):
         return str(self.args[0]) if self.args else ""
 
 
+class TrainingError(GeochangeError, RuntimeError):
+    """A training that cannot go on, such as one whose loss is no number."""
+
+
 class GeochangeWarning(UserWarning):
     """Base of all warnings raised on purpose."""
 

@@ -186,6 +186,7 @@ def detect(
         with stages.stage("clean"):
             clean(score, mask, found, cleaning, run=stages.run)
         chosen = {"name": choice.name, "reason": choice.reason, "options": dict(choice.options)}
+        chosen |= getattr(detector, "provenance", {})
         run = describe_run((before, after), pair, chosen, found, settings)
         quicklook = Quicklook.of(preview)
         findings = Findings(pair, score, mask, histogram, found, quicklook, run)
@@ -227,10 +228,11 @@ def _check_products(products: Sequence[str]) -> None:
 
 
 def _choose(method: str, options: Mapping[str, object] | None, pair: Pair) -> Choice:
-    """Settle method and options; methods that care for the bands' roles are told them."""
+    """Settle method and options; methods that care for bands or pixel size are told them."""
     choice = choose_method(pair.traits) if method == "auto" else Choice(method, {}, CHOSEN)
-    roles = {"roles": pair.traits.roles} if takes_option(choice.name, "roles") else {}
-    return Choice(choice.name, {**roles, **choice.options, **(options or {})}, choice.reason)
+    traits = {"roles": pair.traits.roles, "gsd_m": pair.traits.gsd_m}
+    told = {name: value for name, value in traits.items() if takes_option(choice.name, name)}
+    return Choice(choice.name, {**told, **choice.options, **(options or {})}, choice.reason)
 
 
 def _display_bands(pair: Pair) -> tuple[int, ...]:

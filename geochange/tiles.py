@@ -111,31 +111,44 @@ class TilePlan:
     size : int
         Edge of a core in pixels; cores at the right and lower border are smaller.
     halo : int
-        Margin that reads carry on every side, in pixels.
+        Margin that reads carry on every side, in pixels; at least, with a ``step``.
+    step : int
+        First row and column, height and width of reads are multiples of it, whatever the size of
+        the cores: what a network with strides needs to see every pixel in the same phase.
 
     Raises
     ------
     UsageError
-        ``size`` below 1, ``halo`` below 0 or an empty shape.
+        ``size`` or ``step`` below 1, ``halo`` below 0 or an empty shape.
 
     Examples
     --------
     >>> plan = TilePlan((100, 70), size=64, halo=2)
     >>> len(plan), plan[3].core
     (4, Window(row=64, col=64, height=36, width=6))
+    >>> TilePlan((100, 70), size=50, halo=3, step=8)[3].read
+    Window(row=40, col=40, height=64, width=64)
     """
 
     shape: tuple[int, int]
     size: int
     halo: int = 0
+    step: int = 1
 
     def __post_init__(self) -> None:
-        if self.size < 1 or self.halo < 0 or min(self.shape) < 1:
+        if min(self.size, self.step) < 1 or self.halo < 0 or min(self.shape) < 1:
             msg = (
-                f"a tile plan needs size >= 1, halo >= 0 and a non-empty grid, got size "
-                f"{self.size}, halo {self.halo}, shape {self.shape}"
+                f"a tile plan needs size and step >= 1, halo >= 0 and a non-empty grid, got size "
+                f"{self.size}, step {self.step}, halo {self.halo}, shape {self.shape}"
             )
             raise UsageError(msg)
+
+    @property
+    def read_size(self) -> int:
+        """Edge of all reads in pixels."""
+        steady = self.size % self.step == 0
+        lead = -self.halo % self.step if steady else self.step - 1
+        return -(-(self.size + 2 * self.halo + lead) // self.step) * self.step
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -155,7 +168,8 @@ class TilePlan:
         row, col = tile_row * self.size, tile_col * self.size
         height = min(self.size, self.shape[0] - row)
         width = min(self.size, self.shape[1] - col)
-        read = Window(row, col, self.size, self.size).pad(self.halo)
+        top, left = ((n - self.halo) // self.step * self.step for n in (row, col))
+        read = Window(top, left, self.read_size, self.read_size)
         return Tile(index, Window(row, col, height, width), read)
 
     def __iter__(self) -> Iterator[Tile]:

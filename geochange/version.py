@@ -5,7 +5,16 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 __version__ = version("geochange")
-REPORTED_PACKAGES = ("rasterio", "numpy", "scipy", "shapely", "pyproj", "geopandas", "dask")
+REPORTED_PACKAGES = (
+    "rasterio",
+    "numpy",
+    "scipy",
+    "shapely",
+    "pyproj",
+    "geopandas",
+    "dask",
+    "torch",
+)
 
 
 def installed_versions() -> dict[str, str]:

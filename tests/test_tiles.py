@@ -25,6 +25,20 @@ def test_cores_partition_the_grid_and_reads_have_one_size(shape, size, halo):
     assert [tile.index for tile in plan] == list(range(len(plan)))
 
 
+@given(shape=shapes, size=st.integers(1, 40), halo=st.integers(0, 9), step=st.integers(1, 16))
+def test_reads_begin_and_end_at_steps_and_hold_core_and_halo(shape, size, halo, step):
+    plan = TilePlan(shape, size, halo, step)
+    for tile in plan:
+        assert tile.read.row % step == tile.read.col % step == 0
+        assert tile.read.shape == (plan.read_size, plan.read_size)
+        assert plan.read_size % step == 0
+        seen = tile.core.pad(halo)
+        assert tile.read.intersect(seen) == seen
+    assert plan.read_size < size + 2 * halo + 2 * step
+    if size % step == halo % step == 0:
+        assert plan.read_size == size + 2 * halo
+
+
 @given(shape=shapes, size=st.integers(1, 40), seed=st.integers(0, 5))
 def test_a_sample_of_tiles_is_seeded_sorted_and_bounded(shape, size, seed):
     plan = TilePlan(shape, size)
@@ -35,7 +49,7 @@ def test_a_sample_of_tiles_is_seeded_sorted_and_bounded(shape, size, seed):
 
 
 def test_a_plan_refuses_what_cannot_be():
-    for arguments in (((0, 5), 4), ((5, 5), 0), ((5, 5), 4, -1)):
+    for arguments in (((0, 5), 4), ((5, 5), 0), ((5, 5), 4, -1), ((5, 5), 4, 0, 0)):
         with pytest.raises(UsageError, match="tile plan"):
             TilePlan(*arguments)
     with pytest.raises(IndexError):

@@ -22,6 +22,7 @@ VERBS = {
     "evaluate": "Measure a change map against a reference.",
     "methods": "List the change detectors, or show one of them.",
     "export": "Write the changes of a finished run in another format.",
+    "train": "Train a network on labelled pairs; resumes exactly where it stopped.",
     "batch": "Run detect over a manifest of pairs; resumes where it stopped.",
     "demo": "Run the main job on a sample scene.",
 }

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
+from geochange.tiles import TilePlan
 
 SIGMA_AT_HALF = 3.0
 """A score of 0.5 means a change of three standard deviations of the unchanged pixels."""
@@ -30,6 +31,9 @@ class Detector(Protocol):
 
     Notes
     -----
+    A detector with strides also has ``step``: the first row and column of what :meth:`score` sees
+    are then multiples of it, see :func:`plan_tiles`.
+
     Parameters are keyword-only and kept untouched by ``__init__``; what :meth:`fit` learns ends in
     an underscore and pickles. ``geochange.testing.check_detector`` proves the contract.
     """
@@ -63,6 +67,18 @@ class Detector(Protocol):
             to the border of the array need not be right.
         """
         ...
+
+
+def plan_tiles(detector: Detector, shape: tuple[int, int], size: int) -> TilePlan:
+    """Return the tiles of a grid as a detector wants to see them.
+
+    Examples
+    --------
+    >>> from geochange.detectors.cva import CVA
+    >>> plan_tiles(CVA(), (100, 70), 64)[0].read
+    Window(row=0, col=0, height=64, width=64)
+    """
+    return TilePlan(shape, size, detector.halo, getattr(detector, "step", 1))
 
 
 def score_from_sigma(sigma: NDArray[np.floating]) -> FloatArray:

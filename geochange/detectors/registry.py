@@ -11,9 +11,13 @@ from geochange.detectors.context import ContextDetector
 from geochange.detectors.cva import CVA
 from geochange.detectors.log_ratio import LogRatio
 from geochange.detectors.mad import IRMAD, MAD
+from geochange.detectors.network import NetworkDetector
 from geochange.detectors.pca_kmeans import PCAKMeans
 from geochange.detectors.sfa import SFA
 from geochange.errors import UsageError, suggest
+
+REQUIRED = "(required)"
+"""What stands for the default of an option that has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,18 @@ class Method:
 
     @property
     def options(self) -> dict[str, object]:
-        """Option names with their defaults."""
+        """Option names with their defaults, ``REQUIRED`` where the user must give one."""
         parameters = inspect.signature(self.build).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        return {
+            p.name: REQUIRED if p.default is p.empty else p.default
+            for p in parameters
+            if p.kind is p.KEYWORD_ONLY
+        }
+
+    @property
+    def required(self) -> list[str]:
+        """Names of the options that must be given."""
+        return [name for name, default in self.options.items() if default == REQUIRED]
 
 
 _ENTRIES = (
@@ -73,6 +86,12 @@ _ENTRIES = (
         "Differences of canonical variates without reweighting; when most of a scene changed",
         "Nielsen, Conradsen & Simpson 1998",
         MAD,
+    ),
+    Method(
+        "network",
+        "A trained network from a checkpoint; knows its bands, pixel size and threshold",
+        "Daudt, Le Saux & Boulch 2018",
+        NetworkDetector,
     ),
     Method(
         "pca-kmeans",
@@ -126,7 +145,7 @@ def get_detector(name: str, **options: object) -> Detector:
     Raises
     ------
     UsageError
-        Unknown name or option; the message suggests the nearest known one.
+        Unknown name or option, with the nearest known one, or an option that must be given.
 
     Examples
     --------
@@ -141,6 +160,10 @@ def get_detector(name: str, **options: object) -> Detector:
         if option not in method.options:
             known = suggest(option, method.options) if method.options else "; it has none"
             msg = f"method '{name}' has no option '{option}'{known}"
+            raise UsageError(msg)
+    for option in method.required:
+        if option not in options:
+            msg = f"method '{name}' needs option '{option}'; add --set {option}=..."
             raise UsageError(msg)
     try:
         return method.build(**options)

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.blocks import PairBlock
-from geochange.detectors.base import Detector
+from geochange.detectors.base import Detector, plan_tiles
 from geochange.engine.stages import Stages
 from geochange.errors import UsageError
 from geochange.io.score import SCORE_LEVELS, encode_score
 from geochange.io.tilestore import TileStore
 from geochange.maps.preview import Preview, PreviewPart
-from geochange.tiles import Tile, TilePlan
+from geochange.tiles import Tile
 
 MIN_TILE_PX = 16
 FIT_TILE_PX = 256
@@ -43,7 +43,7 @@ def fit_detector(
     detector: Detector, read: Callable[[Tile], PairBlock], shape: tuple[int, int], stages: Stages
 ) -> Detector:
     """Fit a detector on the whole scene or, when it is large, on an even choice of its tiles."""
-    plan = TilePlan(shape, min(FIT_TILE_PX, max(shape)), detector.halo)
+    plan = plan_tiles(detector, shape, min(FIT_TILE_PX, max(shape)))
     return detector.fit(stages.stream(read, plan.sample(FIT_MAX_PIXELS)))
 
 
@@ -76,7 +76,7 @@ def score_tiles(
         return ScoredTile(counts, preview.part(block))
 
     histogram = np.zeros(SCORE_LEVELS, np.int64)
-    plan = TilePlan(store.plan.shape, store.tile_size, detector.halo)
+    plan = plan_tiles(detector, store.plan.shape, store.tile_size)
     for scored in stages.run(score_tile, plan):
         histogram += scored.counts
         preview.add(scored.preview)

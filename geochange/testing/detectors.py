@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from geochange.blocks import FloatArray
-from geochange.detectors.base import Detector
+from geochange.detectors.base import Detector, plan_tiles
 from geochange.testing.images import ArrayPair, synthetic_pair
-from geochange.testing.rules import require, require_close, require_equal
-from geochange.tiles import TilePlan, Window
+from geochange.testing.rules import TOLERANCE, require, require_close, require_equal
+from geochange.tiles import Window
 
 
 def score_pair(
@@ -25,7 +25,7 @@ def score_pair(
     float32 (H, W)
     """
     out = np.full(pair.shape, -1.0, np.float32)
-    plan = TilePlan(pair.shape, tile_size, detector.halo)
+    plan = plan_tiles(detector, pair.shape, tile_size)
     for start in range(0, len(plan), batch_size):
         tiles = [plan[i] for i in range(start, min(start + batch_size, len(plan)))]
         blocks = [pair.read(tile) for tile in tiles]
@@ -36,7 +36,11 @@ def score_pair(
 
 
 def check_detector(
-    detector: Detector | Callable[[], Detector], *, bands: Sequence[int] = (1, 3), seed: int = 0
+    detector: Detector | Callable[[], Detector],
+    *,
+    bands: Sequence[int] = (1, 3),
+    seed: int = 0,
+    unchanged: float = TOLERANCE,
 ) -> None:
     """Prove that a detector keeps the contract of :class:`geochange.detectors.base.Detector`.
 
@@ -48,6 +52,8 @@ def check_detector(
         Band counts to check with.
     seed : int
         Seed of the synthetic images.
+    unchanged : float
+        Highest score that an image may get against itself; trained detectors cannot promise 0.
 
     Raises
     ------
@@ -69,9 +75,9 @@ def check_detector(
         _check_tilings(build, pair, reference)
         _check_pickle(build, pair, reference)
         _check_garbage(build, pair, reference)
-        _check_unchanged(build, count)
+        _check_unchanged(build, count, unchanged)
         _check_bad_pixel(build, count, seed)
-    _check_empty_tile(build)
+    _check_empty_tile(build, bands[0])
 
 
 def _builder(detector: Detector | Callable[[], Detector]) -> Callable[[], Detector]:
@@ -82,7 +88,7 @@ def _builder(detector: Detector | Callable[[], Detector]) -> Callable[[], Detect
 
 def _fit(build: Callable[[], Detector], pair: ArrayPair, size: int) -> Detector:
     detector = build()
-    plan = TilePlan(pair.shape, size, detector.halo)
+    plan = plan_tiles(detector, pair.shape, size)
     fitted = detector.fit(pair.blocks(plan))
     require(fitted is detector, "fit returns the detector itself")
     return detector
@@ -126,7 +132,7 @@ def _check_pickle(build: Callable[[], Detector], pair: ArrayPair, reference: Flo
 def _check_garbage(build: Callable[[], Detector], pair: ArrayPair, reference: FloatArray) -> None:
     """Whatever invalid pixels hold must not matter, and inputs must not be written to."""
     detector = _fit(build, pair, 999)
-    block = pair.read(TilePlan(pair.shape, max(pair.shape), detector.halo)[0])
+    block = pair.read(plan_tiles(detector, pair.shape, max(pair.shape))[0])
     for fill in (0.0, np.inf, -3.4e38):
         dates = (np.where(block.valid, date, fill) for date in (block.before, block.after))
         before, after = (date[None].astype(np.float32) for date in dates)
@@ -136,13 +142,15 @@ def _check_garbage(build: Callable[[], Detector], pair: ArrayPair, reference: Fl
         require_equal((before, after), kept, "score leaves its inputs as they are")
 
 
-def _check_unchanged(build: Callable[[], Detector], bands: int) -> None:
+def _check_unchanged(build: Callable[[], Detector], bands: int, limit: float) -> None:
     flat = np.full((bands, 20, 20), 50, np.float32)
     textured = synthetic_pair((20, 20), bands=bands).before
     for name, image in (("constant", flat), ("textured", textured)):
         pair = ArrayPair(image, image.copy())
         score = score_pair(_fit(build, pair, 20), pair, tile_size=20)
-        require_close(score, np.zeros_like(score), f"a {name} image against itself scores 0")
+        worst = float(score.max())
+        rule = f"a {name} image against itself scores at most {limit:g}, found {worst:g}"
+        require(worst <= limit, rule)
 
 
 def _check_bad_pixel(build: Callable[[], Detector], bands: int, seed: int) -> None:
@@ -153,10 +161,10 @@ def _check_bad_pixel(build: Callable[[], Detector], bands: int, seed: int) -> No
     require(bool(np.isnan(score).sum() == 1), "one invalid pixel stays one pixel")
 
 
-def _check_empty_tile(build: Callable[[], Detector]) -> None:
-    pair = synthetic_pair((30, 30), bands=1)
+def _check_empty_tile(build: Callable[[], Detector], bands: int) -> None:
+    pair = synthetic_pair((30, 30), bands=bands)
     detector = _fit(build, pair, 30)
-    nothing = np.full((1, 1, 8, 8), np.nan, np.float32)
+    nothing = np.full((1, bands, 8, 8), np.nan, np.float32)
     score = detector.score(nothing, nothing, np.zeros((1, 8, 8), bool))
     require(score.shape == (1, 8, 8), "the score of (N, C, H, W) is (N, H, W)")
     require(score.dtype == np.float32, "scores are float32")

@@ -1,4 +1,4 @@
-"""Figures with axes and legends: the only file that knows matplotlib."""
+"""Figures with axes and legends."""
 
 from __future__ import annotations
 

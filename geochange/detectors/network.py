@@ -1,0 +1,231 @@
+"""A trained network as a detector."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from geochange.blocks import BoolArray, FloatArray, PairBlock
+from geochange.detectors.statistics import sample_pixels
+from geochange.detectors.suitability import check_pixel_size, choose_bands
+from geochange.errors import InputError
+from geochange.nn.card import Card
+from geochange.nn.cardfile import read_card
+from geochange.nn.normalization import FixedNormalization
+
+if TYPE_CHECKING:
+    from geochange.nn.inference import Predictor
+
+
+class NetworkDetector:
+    """Score change with a network from a checkpoint.
+
+    Everything but the pixels comes from the checkpoint's card: bands, normalisation, halo,
+    threshold and temperature. Bands are found by their roles when the scene names them, so a
+    network for red, green and blue can look at thirteen bands. Only the card is read here; each
+    process loads the weights when it scores its first tile, so a task carries a path, no network.
+
+    Parameters
+    ----------
+    checkpoint : str
+        Path of a ``.safetensors`` file that geochange wrote.
+    roles : tuple of str or None
+        Roles of the scene's bands at the before date.
+    gsd_m : float, optional
+        Pixel size of the scene in metres.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    precision : str
+        ``auto``, ``fp32``, ``bf16`` or ``fp16``; 16 bits are only used where they give the same
+        scores.
+    flips : bool
+        Average the scores of four flips: four times the work.
+    compiled : bool
+        Try ``torch.compile`` on the first tile and keep it when it is faster.
+    max_pixels, seed : int
+        Size and seed of the sample that a scene's percentiles are taken from, for networks that
+        are normalised by the scene.
+
+    Attributes
+    ----------
+    card : Card
+        What the checkpoint says.
+    halo, step : int
+        Pixels to see around a tile, and what its origin must be a multiple of.
+    threshold : str
+        Chosen on validation data.
+    scalings_ : tuple of Scaling
+        Of the before and the after date.
+
+    Raises
+    ------
+    InputError
+        Not a checkpoint of geochange, or one for other pixel sizes.
+    BandError
+        The scene lacks a band that the network needs.
+
+    Warns
+    -----
+    DataWarning
+        The pixel size lies outside the range that the network was trained for.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from geochange.nn.card import Band
+    >>> from geochange.nn.checkpoint import save_checkpoint
+    >>> from geochange.nn.models import build_model
+    >>> from geochange.nn.normalization import SceneNormalization
+    >>> card = Card("demo", (Band("pan"),), (Band("pan"),), SceneNormalization(), threshold=0.4)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = f"{folder}/demo.safetensors"
+    ...     _ = save_checkpoint(path, build_model("tinysiam", 1), card)
+    ...     detector = NetworkDetector(checkpoint=path)
+    >>> detector.halo, detector.step, detector.threshold
+    (64, 8, 'fixed:0.4')
+    """
+
+    def __init__(
+        self,
+        *,
+        checkpoint: str,
+        roles: tuple[str | None, ...] = (),
+        gsd_m: float | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        flips: bool = False,
+        compiled: bool = False,
+        max_pixels: int = 500_000,
+        seed: int = 0,
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.roles = roles
+        self.gsd_m = gsd_m
+        self.device = device
+        self.precision = precision
+        self.flips = flips
+        self.compiled = compiled
+        self.max_pixels = max_pixels
+        self.seed = seed
+        self.card: Card = read_card(checkpoint)
+        self.halo, self.step = self.card.halo, self.card.stride
+        self.threshold = f"fixed:{self.card.threshold:g}"
+        check_pixel_size(gsd_m, self.card)
+
+    def fit(self, blocks: Iterable[PairBlock]) -> Self:
+        """Settle the normalisation: from the card, or from a sample of the owned pixels.
+
+        Raises
+        ------
+        InputError
+            No valid pixel.
+        BandError
+            The scene lacks a band that the network needs.
+        """
+        vars(self).pop("_predictor", None)
+        fixed = self.card.normalization
+        if isinstance(fixed, FixedNormalization):
+            for block in islice(blocks, 1):
+                self._select(block.before, block.after, axis=0)
+            self.scalings_ = fixed.before, fixed.after
+        else:
+            sample = sample_pixels(blocks, self.max_pixels, self.seed)
+            self.scalings_ = fixed.settle(*self._select(*sample, axis=1))
+        return self
+
+    def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
+        """Score tiles, see :class:`geochange.detectors.base.Detector`."""
+        score = np.full(valid.shape, np.nan, np.float32)
+        some = valid.any(axis=(1, 2))
+        if some.any():
+            tiles = slice(None) if some.all() else some
+            with single_threaded():
+                dates = self._select(before[tiles], after[tiles], axis=1)
+                score[tiles] = self._predict(*dates, valid[tiles])
+        score[~valid] = np.nan
+        return score
+
+    @property
+    def provenance(self) -> dict[str, object]:
+        """What a run records of the network."""
+        card = self.card
+        return {
+            "weights": card.title,
+            "architecture": card.architecture,
+            "weights_sha256": card.sha256,
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_predictor"}
+
+    def _select(
+        self, before: FloatArray, after: FloatArray, *, axis: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """Take the bands that the network wants from both dates."""
+        card, count = self.card, before.shape[axis]
+        same = card.bands_before == card.bands_after and after.shape[axis] == count
+        first = choose_bands(card.bands_before, self.roles, count)
+        roles = self.roles if same else ()
+        second = choose_bands(card.bands_after, roles, after.shape[axis])
+        return _take(before, first, axis), _take(after, second, axis)
+
+    def _predict(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
+        import torch
+
+        arrays = (np.require(array, requirements=["C", "W"]) for array in (before, after, valid))
+        score: FloatArray = self._load()(*(torch.from_numpy(array) for array in arrays)).numpy()
+        return score
+
+    def _load(self) -> Predictor:
+        """Return the network of this process, loading it the first time."""
+        from geochange.nn.checkpoint import load_checkpoint
+        from geochange.nn.inference import Predictor
+
+        with _LOADING:
+            if not hasattr(self, "_predictor"):
+                model, card = load_checkpoint(self.checkpoint)
+                if card != self.card:
+                    msg = f"{self.checkpoint} has changed since the run began; run again"
+                    raise InputError(msg)
+                self._predictor = Predictor(
+                    model,
+                    self.scalings_,
+                    device=self.device,
+                    precision=self.precision,
+                    temperature=card.temperature,
+                    flips=self.flips,
+                    compiled=self.compiled,
+                )
+        return self._predictor
+
+
+_LOADING = threading.Lock()
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Let torch use one thread per tile where tiles run in threads; the main thread keeps its own.
+
+    Tiles side by side use all processors; threads inside a tile as well would compete.
+    """
+    import torch
+
+    if threading.current_thread() is threading.main_thread():
+        yield
+        return
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(count)
+
+
+def _take(pixels: FloatArray, bands: list[int], axis: int) -> FloatArray:
+    whole = bands == list(range(pixels.shape[axis]))
+    return pixels if whole else np.take(pixels, bands, axis=axis)

@@ -1,0 +1,1 @@
+"""Networks that compare two dates: tensors in, logits out; no files but checkpoints, no CRS."""

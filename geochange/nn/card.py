@@ -1,0 +1,147 @@
+"""The card of a checkpoint: all that is needed to use a network rightly; no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from geochange.errors import UsageError
+from geochange.nn.normalization import FixedNormalization, Normalization
+
+MOST_BANDS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A band that a network takes.
+
+    Attributes
+    ----------
+    name : str
+        Its role (``red``, ``nir``, ``swir1`` ...) or else any name.
+    wavelength_nm : float, optional
+        Centre.
+    """
+
+    name: str
+    wavelength_nm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """A set that a network was trained on.
+
+    Attributes
+    ----------
+    name, terms : str
+        The set and under which terms it may be used.
+    """
+
+    name: str
+    terms: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure and what it was measured on.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``f1`` of the change class, pooled over all pixels.
+    value : float
+    split : str
+        Data set and part of it.
+    """
+
+    name: str
+    value: float
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a checkpoint says of its network.
+
+    Attributes
+    ----------
+    title : str
+        One line for a person.
+    bands_before, bands_after : tuple of Band
+        What the network takes, in order.
+    normalization : FixedNormalization or SceneNormalization
+    gsd_m : tuple of float, optional
+        Least and greatest pixel size that it was trained for, in metres.
+    threshold : float
+        Score from which a pixel is change, chosen on validation data.
+    temperature : float
+        Logits are divided by it, so that scores are probabilities (Guo et al. 2017).
+    classes : tuple of str
+        Names of the classes 0 and 1.
+    training : tuple of TrainingData
+    metrics : tuple of Metric
+    created : str
+        Day, YYYY-MM-DD.
+    architecture : str
+        Name of the network; this and what follows is filled in by ``save_checkpoint``.
+    options : dict
+        Options it was built with.
+    stride, halo : int
+        Pixels that tile origins are multiples of, and that must be seen around a tile.
+    exact : bool
+        A tile with that halo scores as the whole image does; False for networks that look at all
+        of it.
+    sha256 : str
+        Of the weights.
+
+    Raises
+    ------
+    UsageError
+        Bands do not fit the normalisation, or a number is out of its range.
+
+    Examples
+    --------
+    >>> from geochange.nn.normalization import SceneNormalization
+    >>> rgb = tuple(Band(name) for name in ("red", "green", "blue"))
+    >>> Card("demo", rgb, rgb, SceneNormalization()).bands
+    (3, 3)
+    """
+
+    title: str
+    bands_before: tuple[Band, ...]
+    bands_after: tuple[Band, ...]
+    normalization: Normalization
+    gsd_m: tuple[float, float] | None = None
+    threshold: float = 0.5
+    temperature: float = 1.0
+    classes: tuple[str, ...] = ("no change", "change")
+    training: tuple[TrainingData, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    created: str = ""
+    architecture: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    stride: int = 1
+    halo: int = 0
+    exact: bool = True
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        counts = len(self.bands_before), len(self.bands_after)
+        if min(counts) < 1 or max(counts) > MOST_BANDS:
+            msg = f"a card needs 1 to {MOST_BANDS} bands for each date, got {counts}"
+            raise UsageError(msg)
+        fixed = self.normalization
+        if isinstance(fixed, FixedNormalization) and fixed.bands != counts:
+            msg = f"the card has {counts} bands but its normalisation is for {fixed.bands}"
+            raise UsageError(msg)
+        if not 0 < self.threshold < 1 or self.temperature <= 0:
+            msg = (
+                "a card needs a threshold between 0 and 1 and a temperature above 0, got "
+                f"{self.threshold} and {self.temperature}"
+            )
+            raise UsageError(msg)
+
+    @property
+    def bands(self) -> tuple[int, int]:
+        """Number of bands of the before and of the after date."""
+        return len(self.bands_before), len(self.bands_after)

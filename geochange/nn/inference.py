@@ -1,0 +1,219 @@
+"""Scores of a trained network, as fast as the machine computes them rightly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from time import perf_counter
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from geochange.errors import ResourceError
+from geochange.nn.network import ChangeNet
+from geochange.nn.normalization import LIMIT, Scaling
+from geochange.nn.precision import MOST_SCORE_ERROR, choose_device, prepare
+
+STRIP_ROWS = 64
+"""Rows normalised at a time: they stay in the processor's cache."""
+FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
+"""Axes to flip in test-time averaging."""
+
+
+class Predictor:
+    """A network that scores batches of raw pixels.
+
+    Parameters
+    ----------
+    model : ChangeNet
+        Left as it is.
+    scalings : tuple of Scaling
+        Of the before and the after date.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    precision : str
+        See :func:`geochange.nn.precision.prepare`.
+    temperature : float
+        Logits are divided by it.
+    flips : bool
+        Average the scores of the four flips: four times the work for smoother scores.
+    compiled : bool
+        Try ``torch.compile`` on the first batch, which takes up to a minute, and keep it when it
+        is faster and right. The last digits of scores then depend on which one won.
+
+    Attributes
+    ----------
+    precision : str
+        What is used.
+    batch_size : int or None
+        Tiles that fit into memory at a time, once that was found too small for a batch.
+
+    Notes
+    -----
+    Many threads may score at a time.
+
+    Examples
+    --------
+    >>> from geochange.nn.models import build_model
+    >>> unit = Scaling((0.0,), (1.0,))
+    >>> predict = Predictor(build_model("tinysiam", 1), (unit, unit), device="cpu")
+    >>> date, valid = torch.zeros(2, 1, 20, 30), torch.ones(2, 20, 30, dtype=torch.bool)
+    >>> predict(date, date, valid).shape
+    torch.Size([2, 20, 30])
+    """
+
+    def __init__(
+        self,
+        model: ChangeNet,
+        scalings: tuple[Scaling, Scaling],
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        temperature: float = 1.0,
+        flips: bool = False,
+        compiled: bool = False,
+    ) -> None:
+        prepared = prepare(model, choose_device(device), precision)
+        self.precision = prepared.precision
+        self.batch_size: int | None = None
+        self._dtype, self._device = prepared.dtype, prepared.device
+        self._stride = prepared.model.stride
+        self._run: Callable[[Tensor, Tensor], Tensor] = prepared.model
+        self._columns = [_columns(scaling, self._device) for scaling in scalings]
+        self._temperature = temperature
+        self._flips = FLIPS if flips else FLIPS[:1]
+        self._untimed, self._lock = compiled, Lock()
+
+    def __call__(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
+        """Score a batch of tiles.
+
+        Parameters
+        ----------
+        before, after : float32 (N, C1, H, W) and (N, C2, H, W)
+            Pixel values, anything where invalid. The first pixel lies on a multiple of the stride.
+        valid : bool (N, H, W)
+
+        Returns
+        -------
+        float32 (N, H, W)
+            Scores in [0, 1] on the CPU, also where invalid.
+
+        Raises
+        ------
+        ResourceError
+            One tile alone does not fit into memory.
+        """
+        scores: list[Tensor] = []
+        start, size = 0, self.batch_size or len(before)
+        while start < len(before):
+            part = slice(start, start + size)
+            try:
+                scores.append(self._score(before[part], after[part], valid[part]))
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                size = self.batch_size = _halve(size, before.shape)
+                continue
+            start += size
+        return torch.cat(scores)
+
+    def _score(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
+        with torch.inference_mode():
+            height, width = valid.shape[-2:]
+            mask = None if bool(valid.all()) else valid.to(self._device)
+            dates = [
+                self._pad(self._normalize(date.to(self._device), mask, columns))
+                for date, columns in zip((before, after), self._columns, strict=True)
+            ]
+            self._choose_faster(dates)
+            score = self._score_flipped(dates, self._flips[0])
+            for axes in self._flips[1:]:
+                score += self._score_flipped(dates, axes)
+            if len(self._flips) > 1:
+                score /= len(self._flips)
+            return score[..., :height, :width].cpu()
+
+    def _score_flipped(self, dates: list[Tensor], axes: tuple[int, ...]) -> Tensor:
+        if not axes:
+            return self._probability(self._run(dates[0], dates[1]))
+        flipped = self._run(dates[0].flip(axes), dates[1].flip(axes))
+        return self._probability(flipped).flip(axes)
+
+    def _probability(self, logits: Tensor) -> Tensor:
+        plain = logits.squeeze(1).float()
+        return (plain if self._temperature == 1 else plain / self._temperature).sigmoid()
+
+    def _normalize(self, date: Tensor, mask: Tensor | None, columns: list[Tensor]) -> Tensor:
+        """Scale, cut and cast; pixels that are invalid at either date are 0 at both."""
+        centre, gain = columns
+        out = torch.empty(date.shape, dtype=self._dtype, device=self._device)
+        rows = STRIP_ROWS if self._device.type == "cpu" else date.shape[-2]
+        for row in range(0, date.shape[-2], rows):
+            strip = slice(row, row + rows)
+            scaled = (date[..., strip, :] - centre).mul_(gain).clamp_(-LIMIT, LIMIT)
+            if mask is not None:
+                scaled = torch.where(mask[:, None, strip], scaled, 0.0)
+            out[..., strip, :] = scaled
+        return out
+
+    def _pad(self, date: Tensor) -> Tensor:
+        """Add zeros below and to the right, up to the next multiple of the stride."""
+        bottom, right = (-edge % self._stride for edge in date.shape[-2:])
+        return pad(date, (0, right, 0, bottom)) if bottom or right else date
+
+    def _choose_faster(self, dates: list[Tensor]) -> None:
+        """Time the compiled network against the plain one, once; other threads wait for it."""
+        with self._lock:
+            if not self._untimed:
+                return
+            self._untimed = False
+            try:
+                compiled = torch.compile(self._run)
+                plain_s, compiled_s = (_time(run, dates) for run in (self._run, compiled))
+                apart = self._probability(compiled(*dates)) - self._probability(self._run(*dates))
+            except RuntimeError:  # no compiler on this machine, or one that fails
+                return
+            if compiled_s < plain_s and float(apart.abs().max()) <= MOST_SCORE_ERROR:
+                self._run = compiled
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether torch ran out of memory, on a GPU or a processor.
+
+    Examples
+    --------
+    >>> is_out_of_memory(torch.OutOfMemoryError()), is_out_of_memory(RuntimeError("shape"))
+    (True, False)
+    """
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _halve(size: int, shape: torch.Size) -> int:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if size <= 1:
+        msg = (
+            f"one tile of {shape[-2]} x {shape[-1]} px does not fit into memory; choose smaller "
+            "tiles (--tile-size), or the CPU"
+        )
+        raise ResourceError(msg)
+    return size // 2
+
+
+def _columns(scaling: Scaling, device: torch.device) -> list[Tensor]:
+    return [torch.from_numpy(column).to(device) for column in scaling.columns()]
+
+
+def _time(run: Callable[[Tensor, Tensor], Tensor], dates: list[Tensor]) -> float:
+    run(*dates)
+    _wait(dates[0])
+    start = perf_counter()
+    run(*dates)
+    _wait(dates[0])
+    return perf_counter() - start
+
+
+def _wait(x: Tensor) -> None:
+    if x.is_cuda:
+        torch.cuda.synchronize(x.device)

@@ -1,0 +1,1 @@
+"""Training: labelled scenes in, one checkpoint out."""

@@ -1,0 +1,80 @@
+"""What the checkpoint says of itself after training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from geochange.nn.card import Band, Card, Metric, TrainingData
+from geochange.nn.normalization import Normalization
+from geochange.training.config import TrainConfig
+from geochange.training.scenes import TrainingScene
+from geochange.training.split import Split
+from geochange.training.validation import Findings
+
+WAVELENGTHS_NM = {
+    "coastal": 443.0,
+    "blue": 490.0,
+    "green": 560.0,
+    "red": 665.0,
+    "rededge1": 705.0,
+    "rededge2": 740.0,
+    "rededge3": 783.0,
+    "nir": 842.0,
+    "nir08": 865.0,
+    "watervapour": 945.0,
+    "cirrus": 1375.0,
+    "swir1": 1610.0,
+    "swir2": 2190.0,
+    "thermal": 10_900.0,
+}
+"""Centres of the bands with these roles, to the few nanometres by which sensors agree."""
+SAME_GSD = 1.1
+"""A network is at home up to this factor beyond the pixel sizes that it saw."""
+
+
+def describe_network(
+    config: TrainConfig, split: Split, normalization: Normalization, found: Findings
+) -> Card:
+    """Return the card of a trained network; what the weights tell is filled in when it is saved."""
+    scene = split.training.scenes[0]
+    names = sorted({s.name.partition(":")[0] for s in split.training.scenes})
+    where = f"{len(split.validation.scenes)} validation scenes, threshold chosen on them"
+    title = config.card.description or f"{config.model.name} trained on {', '.join(names)}"
+    terms = config.card.data_terms or "not stated"
+    return Card(
+        title=title,
+        bands_before=_describe_bands(scene.pair.before.bands, scene.pair.before.roles),
+        bands_after=_describe_bands(scene.pair.after.bands, scene.pair.after.roles),
+        normalization=normalization,
+        gsd_m=_gsd_range(split.training.scenes, config),
+        threshold=min(max(found.threshold, 1e-6), 1 - 1e-6),
+        temperature=found.temperature,
+        training=tuple(TrainingData(name, terms) for name in names),
+        metrics=tuple(
+            Metric(name, value, where)
+            for name, value in found.scores.items()
+            if math.isfinite(value)
+        ),
+        created=datetime.now(UTC).date().isoformat(),
+    )
+
+
+def _describe_bands(names: Sequence[str], roles: Sequence[str | None]) -> tuple[Band, ...]:
+    return tuple(
+        Band(role or name, WAVELENGTHS_NM.get(role or ""))
+        for name, role in zip(names, roles, strict=True)
+    )
+
+
+def _gsd_range(scenes: Sequence[TrainingScene], config: TrainConfig) -> tuple[float, float] | None:
+    """Least and greatest pixel size; None when nothing tells."""
+    if config.card.gsd_m:
+        return config.card.gsd_m[0], config.card.gsd_m[1]
+    sizes = [scene.pair.traits.gsd_m for scene in scenes]
+    known = [size for size in sizes if size is not None]
+    if not known or len(known) < len(sizes):
+        return None
+    reach = max(config.augment.scale, SAME_GSD)
+    return min(known) / reach, max(known) * reach

@@ -1,0 +1,111 @@
+"""Cross-validation by place: every fold trained, what they find pooled."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geochange.engine.stages import Progress as OnProgress
+from geochange.engine.stages import report_nothing
+from geochange.errors import OutputExistsError, UsageError
+from geochange.evaluation.counts import Counts
+from geochange.io.outputs import write_json
+from geochange.training.config import TrainConfig, load_config
+from geochange.training.run import train
+from geochange.training.settings import to_table
+
+SUMMARY = "folds.json"
+
+
+@dataclass(frozen=True)
+class FoldsResult:
+    """All folds of a cross-validation.
+
+    Attributes
+    ----------
+    path : Path
+        Folder with one folder per fold and ``folds.json``.
+    run : dict
+        What ``folds.json`` holds: pooled counts and scores, and those of each fold.
+    """
+
+    path: Path
+    run: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        pooled, mean = self.run["pooled"], self.run["mean"]
+        return (
+            f"{self.path / SUMMARY}\n{len(self.run['folds'])} folds pooled: F1 {pooled['f1']:.4f}, "
+            f"IoU {pooled['iou']:.4f}; mean average precision {mean['average_precision']:.4f}"
+        )
+
+
+def cross_validate(
+    config: TrainConfig | Mapping[str, Any] | str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    settings: Mapping[str, object] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_progress: OnProgress = report_nothing,
+) -> FoldsResult:
+    """Train each fold in turn; see :func:`geochange.training.run.train` for the parameters.
+
+    Counts are pooled over the folds' validation scenes, each at its own threshold.
+
+    Raises
+    ------
+    UsageError
+        The config names validation scenes, so there are no folds.
+    OutputExistsError
+        The folder is there and neither ``resume`` nor ``overwrite`` is asked for.
+
+    Examples
+    --------
+    >>> cross_validate("oscd.toml", "runs/oscd").run["pooled"]["f1"]  # doctest: +SKIP
+    0.55
+    """
+    chosen = {} if output is None else {"output": os.fspath(output)}
+    config = load_config(config, {**(settings or {}), **chosen})
+    if config.data.validation or not config.output:
+        msg = "folds need an output folder and a config without [[data.validation]]"
+        raise UsageError(msg)
+    folder = Path(config.output).resolve()
+    if folder.exists() and not (resume or overwrite):
+        msg = (
+            f"{folder} exists; go on with --resume, replace it with --overwrite, or choose another"
+        )
+        raise OutputExistsError(msg)
+    folds = []
+    for fold in range(config.data.folds):
+        result = train(
+            config,
+            folder / f"fold-{fold}",
+            settings={"data.fold": fold},
+            resume=resume,
+            overwrite=overwrite,
+            on_progress=on_progress,
+        )
+        folds.append({"validation": result.run["validation"]["scenes"], **result.run["best"]})
+    summary = _pool(folds) | {"kind": "folds", "folds": folds, "config": to_table(config)}
+    write_json(folder / SUMMARY, summary)
+    return FoldsResult(folder, summary)
+
+
+def _pool(folds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Sum the counts of all folds; average the scores of each."""
+    counts = functools.reduce(operator.add, (Counts(**fold["pixels"]) for fold in folds))
+    scores = {name: [fold["scores"][name] for fold in folds] for name in folds[0]["scores"]}
+    names = ("f1", "iou", "precision", "recall")
+    return {
+        "pixels": asdict(counts),
+        "pooled": {name: getattr(counts, name) for name in names},
+        "mean": {name: float(np.mean(values)) for name, values in scores.items()},
+    }

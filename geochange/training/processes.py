@@ -1,0 +1,152 @@
+"""Where a run's loop is built and run: in this process, or in several new ones."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
+
+from geochange.engine.stages import Progress as OnProgress
+from geochange.engine.stages import report_nothing
+from geochange.errors import GeochangeError, ResourceError, UsageError
+from geochange.nn.precision import choose_device
+from geochange.training.arithmetic import exact_arithmetic
+from geochange.training.batches import ChipMaker
+from geochange.training.cache import SceneCache
+from geochange.training.chips import ChipSampler
+from geochange.training.config import TrainConfig
+from geochange.training.learner import build_learner
+from geochange.training.loop import STATE, Loop
+from geochange.training.normalization import measure, settle
+from geochange.training.split import Split
+from geochange.training.state import Progress
+from geochange.training.validation import Validator
+
+PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
+VALIDATION_SHARE = 0.2
+"""Share of the cache that is for the validation scenes."""
+
+
+class Job:
+    """A training run, described: it pickles into other processes and trains there.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    split : Split
+    folder : Path
+        Of the outputs.
+    resume : bool
+        Go on from the state in the folder, where there is one.
+    on_progress : callable
+        Called in the first process.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        split: Split,
+        folder: Path,
+        *,
+        resume: bool = False,
+        on_progress: OnProgress = report_nothing,
+    ) -> None:
+        self.config = config
+        self.split = split
+        self.folder = folder
+        self.resume = resume
+        self.on_progress = on_progress
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in a new process, where Fabric would introduce itself on stderr."""
+        self.__dict__ = state
+        _silence_fabric()
+
+    def __call__(self, fabric: Fabric) -> Progress | GeochangeError:
+        """Train in one process of several; what all of them refuse is returned, not raised."""
+        if not fabric.is_global_zero:
+            self.on_progress = report_nothing
+        try:
+            return self.train(fabric)
+        except GeochangeError as error:
+            return error
+
+    def train(self, fabric: Fabric) -> Progress:
+        """Train in this process."""
+        chips, state = self.config.chips, self.folder / STATE
+        with exact_arithmetic(self.config):
+            try:
+                loop = self._build_loop(fabric)
+                there = self.resume and state.exists()
+                return loop.run(loop.learner.load(state) if there else Progress())
+            except torch.OutOfMemoryError as error:
+                msg = (
+                    f"{chips.batch_size} chips of {chips.size_px} px do not fit into the GPU's "
+                    "memory; lower chips.batch_size and raise optimizer.accumulate"
+                )
+                raise ResourceError(msg) from error
+
+    def _build_loop(self, fabric: Fabric) -> Loop:
+        """Read what is needed of the images and build the network."""
+        config, training, validation = self.config, self.split.training, self.split.validation
+        budget = config.data.cache_mb
+        cache = SceneCache(training.scenes, budget * (1 - VALIDATION_SHARE))
+        kept = SceneCache(validation.scenes, budget * VALIDATION_SHARE)
+        self.on_progress("read", 0, 1)
+        normalization = measure(cache, config.data.normalization, config.seed)
+        sampler = ChipSampler(training.scenes, training.surveys, config.chips)
+        chips = ChipMaker(cache, sampler, settle(cache, normalization), config)
+        scalings = settle(kept, normalization)
+        validator = Validator(kept, scalings, config.validation, config.compute.workers)
+        self.on_progress("read", 1, 1)
+        before, after = training.scenes[0].bands
+        learner = build_learner(config, (len(before), len(after)), fabric)
+        return Loop(
+            learner, chips, validator, self.split, normalization, self.folder, self.on_progress
+        )
+
+
+def launch(job: Job, fabric: Fabric) -> Progress:
+    """Train in this process, or in several new ones."""
+    if job.config.compute.processes == 1:
+        return job.train(fabric)
+    found: Progress | GeochangeError = fabric.launch(job)
+    if isinstance(found, GeochangeError):
+        raise found
+    return found
+
+
+def build_fabric(config: TrainConfig) -> Fabric:
+    """Choose device, precision and processes.
+
+    Raises
+    ------
+    UsageError
+        Devices that are not there.
+    """
+    _silence_fabric()
+    compute = config.compute
+    device = choose_device(compute.accelerator)
+    count = torch.cuda.device_count() if device.type == "cuda" else compute.processes
+    if count < compute.processes:
+        msg = (
+            f"'compute.processes' is {compute.processes}, but there are {count} GPUs; lower it, "
+            "or set compute.accelerator to 'cpu'"
+        )
+        raise UsageError(msg)
+    unused = config.loss.deep == 0
+    strategy = DDPStrategy(start_method="spawn", find_unused_parameters=unused)
+    return Fabric(
+        accelerator=device.type,
+        devices=compute.processes,
+        strategy=strategy if compute.processes > 1 else "auto",
+        precision=PRECISIONS[compute.precision],  # type: ignore[arg-type]
+    )
+
+
+def _silence_fabric() -> None:
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)

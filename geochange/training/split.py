@@ -1,0 +1,144 @@
+"""The scenes of a run: opened, surveyed, split by place, checked for leaks."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+
+from geochange.errors import BandError, InputError
+from geochange.training.datasettings import DataConfig, SourceConfig
+from geochange.training.places import assign_folds, check_leakage
+from geochange.training.scenes import TrainingScene, open_scene
+from geochange.training.sources import list_scenes
+from geochange.training.survey import (
+    THREADS,
+    Survey,
+    choose_changed,
+    require_classes,
+    survey_scenes,
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Scenes of one purpose and what their labels hold.
+
+    Attributes
+    ----------
+    scenes : tuple of TrainingScene
+    surveys : tuple of Survey
+        One per scene.
+    """
+
+    scenes: tuple[TrainingScene, ...]
+    surveys: tuple[Survey, ...]
+
+    @property
+    def changed(self) -> int:
+        """Number of changed pixels."""
+        return sum(int(survey.changed.sum()) for survey in self.surveys)
+
+    @property
+    def known(self) -> int:
+        """Number of pixels whose label says anything."""
+        labelled = zip(self.scenes, self.surveys, strict=True)
+        return sum(int(s.known.sum()) for scene, s in labelled if scene.label is not None)
+
+    def take(self, indexes: Sequence[int]) -> Part:
+        """Keep some scenes."""
+        return Part(tuple(self.scenes[i] for i in indexes), tuple(self.surveys[i] for i in indexes))
+
+    def describe(self) -> dict[str, object]:
+        """Return what ``run.json`` tells."""
+        return {
+            "scenes": [scene.name for scene in self.scenes],
+            "labelled_px": self.known,
+            "changed_px": self.changed,
+        }
+
+
+@dataclass(frozen=True)
+class Split:
+    """Scenes to learn from and scenes to validate on, which share no ground."""
+
+    training: Part
+    validation: Part
+
+
+def open_split(data: DataConfig) -> Split:
+    """Open all scenes and split them; reads metadata and labels, no image.
+
+    Raises
+    ------
+    InputError, UsageError
+        Files that are missing or do not fit, labels of one class, ground that is on both sides.
+    """
+    if not data.train:
+        msg = "the config names no training data; add a source as [[data.train]]"
+        raise InputError(msg)
+    training = _open_part(data.train, data)
+    if data.validation:
+        split = Split(training, _open_part(data.validation, data))
+    else:
+        split = _split_by_place(training, data)
+    _require_bands([*split.training.scenes, *split.validation.scenes])
+    check_leakage(split.training.scenes, split.validation.scenes)
+    if any(scene.label is not None for scene in split.training.scenes):
+        require_classes(split.training.scenes, split.training.surveys, "training")
+    require_classes(split.validation.scenes, split.validation.surveys, "validation")
+    return split
+
+
+def _open_part(sources: Sequence[SourceConfig], data: DataConfig) -> Part:
+    scenes: list[TrainingScene] = []
+    for _, group in groupby(list_scenes(sources, data.root), key=lambda files: id(files.source)):
+        files = list(group)
+        changed = choose_changed(files)
+        with ThreadPoolExecutor(THREADS) as pool:
+            scenes += pool.map(functools.partial(open_scene, data=data, changed=changed), files)
+    return Part(tuple(scenes), tuple(survey_scenes(scenes)))
+
+
+def _split_by_place(part: Part, data: DataConfig) -> Split:
+    """Keep one fold of the labelled scenes for validation; scenes without labels train."""
+    labelled = [i for i, scene in enumerate(part.scenes) if scene.label is not None]
+    changed = [int(part.surveys[i].changed.sum()) for i in labelled]
+    folds = assign_folds(
+        [part.scenes[i] for i in labelled],
+        changed,
+        data.folds,
+        groups=data.groups,
+        gap_m=data.gap_m,
+    )
+    chosen = [i for i, fold in zip(labelled, folds, strict=True) if fold == data.fold]
+    others = [i for i in range(len(part.scenes)) if i not in set(chosen)]
+    return Split(part.take(others), part.take(chosen))
+
+
+def _require_bands(scenes: Sequence[TrainingScene]) -> None:
+    """Refuse scenes whose bands are not those of the first."""
+    expected = [len(names) for names in scenes[0].bands]
+    for scene in scenes:
+        if [len(names) for names in scene.bands] != expected:
+            found = " and ".join(str(len(names)) for names in scene.bands)
+            msg = (
+                f"scene {scene.name} has {found} bands, {scenes[0].name} {expected[0]} and "
+                f"{expected[1]}; name the bands to use in data.bands"
+            )
+            raise BandError(msg)
+    named = [s for s in scenes if s.bands != scenes[0].bands and _is_named(s, scenes[0])]
+    if named:
+        msg = (
+            f"the bands of scene {named[0].name} are {', '.join(named[0].bands[0])}, those of "
+            f"{scenes[0].name} {', '.join(scenes[0].bands[0])}; name the bands to use in data.bands"
+        )
+        raise BandError(msg)
+
+
+def _is_named(scene: TrainingScene, other: TrainingScene) -> bool:
+    """Tell whether both scenes' bands have roles, so that other names are other bands."""
+    roles = [tuple(s.pair.before.roles) for s in (scene, other)]
+    return None not in roles[0] and None not in roles[1] and roles[0] != roles[1]
