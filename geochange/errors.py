@@ -68,6 +68,13 @@ class ResourceError(GeochangeError, OSError):
         return str(self.args[0]) if self.args else ""
 
 
+class ClusterError(GeochangeError, ConnectionError):
+    """A cluster that cannot be reached, has no workers, or was lost."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
 class GeochangeWarning(UserWarning):
     """Base of all warnings raised on purpose."""
 
