@@ -40,8 +40,8 @@ format: $(STAMP)  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP)  ## Print speed and memory tables
-	$(BIN)/python tests/benchmarks/speed.py
+bench: $(STAMP)  ## Print speed and memory tables; ARGS="--sizes 10000 --methods cva" for some
+	$(BIN)/python tests/benchmarks/speed.py $(ARGS)
 
 samples: $(STAMP)  ## Write data_samples again from its generator
 	$(BIN)/python data_samples/generate.py

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ from geochange.tiles import Tile
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
+Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,36 +107,67 @@ class PixelSample:
 
     def gather(self, blocks: Iterable[PairBlock]) -> tuple[FloatArray, FloatArray]:
         """Return ``(before, after)``, float32 (pixels, bands), in order of the hash."""
+        bands = 0
+
+        def both_dates(block: PairBlock, places: Places) -> FloatArray:
+            nonlocal bands
+            bands = len(block.before)
+            dates = (block.before, block.after)
+            return np.concatenate([d.reshape(len(d), -1).take(places, axis=1) for d in dates])
+
+        drawn = self.collect(blocks, both_dates)
+        return drawn[:bands].T, drawn[bands:].T
+
+    def collect(
+        self, blocks: Iterable[PairBlock], describe: Callable[[PairBlock, Places], FloatArray]
+    ) -> FloatArray:
+        """Return what ``describe`` says of the sampled pixels, in order of the hash.
+
+        Parameters
+        ----------
+        blocks : iterable of PairBlock
+        describe : callable
+            From a block and the places of n pixels in it, counted row by row, to float32
+            (features, n).
+
+        Returns
+        -------
+        float32 (features, pixels)
+        """
         keys: list[NDArray[np.float64]] = []
-        befores: list[FloatArray] = []
-        afters: list[FloatArray] = []
-        count = 0
+        values: list[FloatArray] = []
         for block in blocks:
-            key = hash_pixels(block.tile, self.seed)
-            take = block.owned & (key < self.limit)
-            keys.append(key[take])
-            befores.append(block.before[:, take].T)
-            afters.append(block.after[:, take].T)
-            count += keys[-1].size
-            if count > 2 * self.max_pixels:
-                keys, befores, afters = self._shrink(keys, befores, afters)
-                count = keys[0].size
+            key, places = self._draw(block)
+            keys.append(key)
+            values.append(describe(block, places))
+            if sum(map(len, keys)) > 2 * self.max_pixels:
+                keys, values = self._shrink(keys, values)
         if not keys:
-            empty = np.empty((0, 0), np.float32)
-            return empty, empty
-        _, [before], [after] = self._shrink(keys, befores, afters)
-        return before, after
+            return np.empty((0, 0), np.float32)
+        [key], [table] = self._shrink(keys, values)
+        return table.take(np.argsort(key), axis=1)
+
+    def _draw(self, block: PairBlock) -> tuple[NDArray[np.float64], Places]:
+        """Return hashes and places of the owned pixels that may be in the sample, (n,)."""
+        key = hash_pixels(block.tile, self.seed).ravel()
+        places = np.flatnonzero(block.owned.ravel() & (key < self.limit))
+        places = places[_smallest(key[places], self.max_pixels)]
+        return key[places], places
 
     def _shrink(
-        self,
-        keys: Sequence[NDArray[np.float64]],
-        befores: Sequence[FloatArray],
-        afters: Sequence[FloatArray],
-    ) -> tuple[list[NDArray[np.float64]], list[FloatArray], list[FloatArray]]:
-        key = np.concatenate(keys)
-        order = np.argsort(key, kind="stable")[: self.max_pixels]
-        if order.size == self.max_pixels:
-            self.limit = float(key[order[-1]])
-        before = np.concatenate(befores)[order]
-        after = np.concatenate(afters)[order]
-        return [key[order]], [before], [after]
+        self, keys: list[NDArray[np.float64]], values: list[FloatArray]
+    ) -> tuple[list[NDArray[np.float64]], list[FloatArray]]:
+        """Keep the smallest hashes, in any order, and remember the largest of them."""
+        key, table = np.concatenate(keys), np.concatenate(values, axis=1)
+        if key.size > self.max_pixels:
+            kept = _smallest(key, self.max_pixels)
+            key, table = key[kept], table.take(kept, axis=1)
+            self.limit = float(key.max())
+        return [key], [table]
+
+
+def _smallest(keys: NDArray[np.float64], count: int) -> Places:
+    """Return the places of the ``count`` smallest keys, or of all, in any order."""
+    if keys.size <= count:
+        return np.arange(keys.size)
+    return np.argpartition(keys, count - 1)[:count]

@@ -72,6 +72,13 @@ class TrainingError(GeochangeError, RuntimeError):
     """A training that cannot go on, such as one whose loss is no number."""
 
 
+class ClusterError(GeochangeError, ConnectionError):
+    """A cluster that cannot be reached, has no workers, or was lost."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
 class GeochangeWarning(UserWarning):
     """Base of all warnings raised on purpose."""
 

@@ -6,17 +6,23 @@ import inspect
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from geochange.alignment.grid import gsd_m
 from geochange.alignment.pair import Pair, open_pair
 from geochange.detectors.auto import Choice, choose_method
+from geochange.detectors.base import Detector
 from geochange.detectors.registry import get_detector, takes_option
-from geochange.engine.runner import ThreadRunner
-from geochange.engine.scoring import choose_tile_size, fit_detector, score_tiles
+from geochange.engine.runner import Runner, count_processors, open_runner
+from geochange.engine.scoring import Scored, fit_detector, score_tiles
+from geochange.engine.sizing import choose_tile_size, parse_memory
 from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_nothing
-from geochange.errors import InputError, UsageError, suggest
+from geochange.errors import DataWarning, InputError, UsageError, suggest
 from geochange.exports.products import (
     PRODUCTS,
     Findings,
@@ -25,8 +31,14 @@ from geochange.exports.products import (
     write_views,
 )
 from geochange.exports.quicklook import Quicklook
-from geochange.exports.run import describe_run, fingerprint_run
-from geochange.io.outputs import new_folder, write_json
+from geochange.exports.run import (
+    describe_inputs,
+    describe_run,
+    fingerprint_inputs,
+    fingerprint_run,
+)
+from geochange.exports.stac import write_item
+from geochange.io.outputs import new_folder, once, read_fingerprint, read_state, write_json
 from geochange.io.provenance import plain
 from geochange.io.scene import Scene, Source, describe_date
 from geochange.io.score import MASK_NODATA, SCORE_NODATA, coarsen
@@ -35,8 +47,9 @@ from geochange.maps.areas import parse_area_px
 from geochange.maps.changemap import ChangeMap
 from geochange.maps.clean import Cleaning, clean
 from geochange.maps.features import change_features
-from geochange.maps.preview import Preview
-from geochange.maps.threshold import check_threshold, choose_threshold
+from geochange.maps.kept import Kept
+from geochange.maps.preview import PreviewGrid
+from geochange.maps.threshold import check_threshold, choose_threshold, least_threshold
 from geochange.viz.pictures import choose_display_bands
 
 CHOSEN = "chosen by the user"
@@ -46,7 +59,12 @@ NOT_SETTINGS = (
     "output",
     "tile_size",
     "workers",
+    "threads",
+    "scheduler",
+    "memory_limit",
     "overwrite",
+    "resume",
+    "runner",
     "on_progress",
     "products",
 )
@@ -79,8 +97,13 @@ def detect(
     date_after: str | None = None,
     tile_size: int | None = None,
     workers: int = 0,
+    threads: int = 0,
+    scheduler: str | None = None,
+    memory_limit: str | int | None = None,
     products: Sequence[str] = PRODUCTS,
     overwrite: bool = False,
+    resume: bool = False,
+    runner: Runner | None = None,
     on_progress: Progress = report_nothing,
 ) -> ChangeMap:
     """Find what changed between two dates.
@@ -112,13 +135,24 @@ def detect(
         See :func:`geochange.open_pair`.
     tile_size : int, optional
         Edge of a tile in pixels; the result does not depend on it. Default: chosen.
-    workers : int
-        Threads; 0 takes one per processor.
+    workers, threads, scheduler
+        Who does the work, see :func:`geochange.engine.runner.open_runner`: threads of this process
+        by default, ``workers`` processes on this machine, or the workers of a dask ``scheduler``.
+        The result is the same, byte for byte.
+    memory_limit : str or int, optional
+        Such as ``"1.5GiB"``: what all processes of this machine may hold together; tiles are made
+        small enough. Default: not limited.
     products : sequence of str
         What to write of ``score mask changes qgis report``; ``qgis`` and ``report`` need
         ``changes``.
     overwrite : bool
-        Replace an existing result.
+        Replace an existing result, and throw away an unfinished one.
+    resume : bool
+        Go on with an unfinished run of the same inputs and settings in ``OUTPUT.partial``: only
+        what is missing is done. A finished one is returned as it is.
+    runner : Runner, optional
+        One that is open, to share it among runs, instead of ``workers``, ``threads``,
+        ``scheduler``.
     on_progress : callable
         Called with stage, tiles done, tiles in all.
 
@@ -129,15 +163,17 @@ def detect(
 
     Raises
     ------
-    InputError, UsageError, OutputExistsError, OutputError, ResourceError
-        One line: what came, what was expected, what to do. Nothing half-written stays.
+    InputError, UsageError, OutputExistsError, OutputError, ResourceError, ClusterError
+        One line: what came, what was expected, what to do. Nothing half-written stays in
+        ``output``; what is finished when a run is stopped from outside stays in
+        ``OUTPUT.partial`` for ``resume``.
 
     Examples
     --------
     >>> result = detect("before.tif", "after.tif", "out")  # doctest: +SKIP
     >>> result.polygons()[["class", "area_m2", "score_mean"]]  # doctest: +SKIP
     """
-    settings = {n: plain(v) for n, v in locals().items() if n not in NOT_SETTINGS}
+    settings = list_settings(locals())
     _check_products(products)
     pair = open_pair(
         before,
@@ -164,48 +200,125 @@ def detect(
     detector = get_detector(choice.name, **choice.options)
     rule = str(detector.threshold if threshold is None else plain(threshold))
     check_threshold(rule, has_probability=hasattr(detector, "score_at_p"))
-    size = choose_tile_size(pair.shape, len(pair.before.bands), tile_size)
+    inputs = describe_inputs(pair)
+    key = fingerprint_inputs(inputs, settings)
     target = Path(output or tempfile.mkdtemp(prefix="geochange-")).resolve()
-    inputs = list_inputs(pair, mask_before, mask_after, aoi, grid)
-    replace = overwrite or output is None
+    if resume and key == read_fingerprint(target):
+        return ChangeMap(target)
+    limit = parse_memory(memory_limit)
+    size = choose_tile_size(
+        pair.shape,
+        len(pair.before.bands),
+        tile_size,
+        halo=detector.halo,
+        tasks=max(1, workers) * (threads or (1 if workers else count_processors())),
+        workers=workers,
+        limit_bytes=limit,
+    )
     with (
-        new_folder(target, overwrite=replace, inputs=inputs) as folder,
-        ThreadRunner(workers) as runner,
+        new_folder(
+            target,
+            overwrite=overwrite or output is None,
+            resume=resume,
+            state={"key": key, "tile_size": size},
+            inputs=list_inputs(pair, mask_before, mask_after, aoi, grid),
+        ) as folder,
+        nullcontext(runner)
+        if runner
+        else open_runner(workers=workers, threads=threads, scheduler=scheduler) as crew,
     ):
-        stages = Stages(runner, on_progress)
-        score = TileStore(folder / "tiles" / "score", pair.geobox, size, "uint16", SCORE_NODATA)
-        mask = TileStore(folder / "tiles" / "mask", pair.geobox, size, "uint8", MASK_NODATA)
-        preview = Preview(pair.shape, _display_bands(pair))
-        with stages.stage("fit"):
-            fit_detector(detector, pair.read, pair.shape, stages)
-        with stages.stage("score"):
-            histogram = score_tiles(detector, pair.read, score, preview, stages)
-            _require_valid(int(histogram.sum()), pair)
-        score_at_p = getattr(detector, "score_at_p", None)
-        found = choose_threshold(histogram, rule, score_at_p=score_at_p)
-        with stages.stage("clean"):
-            clean(score, mask, found, cleaning, run=stages.run)
-        chosen = {"name": choice.name, "reason": choice.reason, "options": dict(choice.options)}
-        chosen |= getattr(detector, "provenance", {})
-        run = describe_run((before, after), pair, chosen, found, settings)
-        quicklook = Quicklook.of(preview)
-        findings = Findings(pair, score, mask, histogram, found, quicklook, run)
-        with stages.stage("rasters"):
-            write_rasters(findings, folder, products)
-        if "changes" in products:
-            with stages.stage("polygons"):
-                features = change_features(
-                    mask, score, pair, connectivity=connectivity, smoothed=smooth, run=stages.run
-                )
-                write_changes(findings, features, folder)
-        quicklook.save(folder / "quicklook")
-        with stages.stage("report"):
-            write_views(findings, folder, products)
-        shutil.rmtree(folder / "tiles")
-        run["score_histogram"] = coarsen(histogram).tolist()
-        run |= {"seconds": stages.seconds, "peak_memory_bytes": peak_memory_bytes()}
-        write_json(folder / "run.json", run)
+        if not (folder / "run.json").exists():  # else it was stopped after its last file
+            job = Job(
+                (before, after), pair, inputs, choice, detector, rule, cleaning, smooth,
+                products, settings,
+            )  # fmt: skip
+            find_changes(job, folder, Stages(crew, on_progress))
+        shutil.rmtree(folder / "tiles", ignore_errors=True)
     return ChangeMap(target)
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that ``detect`` settled before it touches a pixel."""
+
+    sources: tuple[Source, Source]
+    pair: Pair
+    inputs: Mapping[str, Any]
+    choice: Choice
+    detector: Detector
+    rule: str
+    cleaning: Cleaning
+    smooth: bool
+    products: Sequence[str]
+    settings: Mapping[str, object]
+
+
+def find_changes(job: Job, folder: Path, stages: Stages) -> None:
+    """Score, threshold, clean, vectorize and export; what is in the folder already is not redone.
+
+    Parameters
+    ----------
+    job : Job
+    folder : Path
+        Of :func:`geochange.io.outputs.new_folder`, with its state.
+    stages : Stages
+    """
+    pair, detector, products = job.pair, job.detector, job.products
+    size = int((read_state(folder) or {})["tile_size"])
+    score = TileStore(folder / "tiles" / "score", pair.geobox, size, "uint16", SCORE_NODATA)
+    mask = TileStore(folder / "tiles" / "mask", pair.geobox, size, "uint8", MASK_NODATA)
+    with stages.stage("fit"):
+        fit_detector(detector, pair, stages)
+    score_at_p = getattr(detector, "score_at_p", None)
+    kept = Kept(score, least_threshold(job.rule, score_at_p=score_at_p))
+    with stages.stage("score"):
+        grid = PreviewGrid(pair.shape, _display_bands(pair))
+        scored = score_tiles(detector, pair, kept, grid, stages)
+        _require_valid(int(scored.histogram.sum()), pair)
+    found = choose_threshold(scored.histogram, job.rule, score_at_p=score_at_p)
+    with stages.stage("clean"), once(folder / "tiles" / "mask.done") as needed:
+        if needed:
+            clean(score, mask, found, job.cleaning, run=stages.run_here)
+    method = asdict(job.choice) | getattr(detector, "provenance", {})
+    run = describe_run(job.sources, pair, job.inputs, method, found, job.settings)
+    run |= {"quarantine": scored.quarantine, "notes": [*pair.notes, *_say_lost(scored)]}
+    quicklook = Quicklook.of(scored.preview)
+    findings = Findings(pair, score, mask, scored.histogram, found, quicklook, run)
+    with stages.stage("rasters"):
+        write_rasters(findings, folder, products, run=stages.run)
+    if "changes" in products:
+        with stages.stage("polygons"):
+            features = change_features(
+                mask,
+                score,
+                pair,
+                kept=kept,
+                connectivity=job.cleaning.connectivity,
+                smoothed=job.smooth,
+                seen=quicklook.mark,
+                run=stages.run,
+            )
+            write_changes(findings, features, folder)
+    quicklook.save(folder / "quicklook")
+    with stages.stage("report"):
+        write_views(findings, folder, products, run=stages.run)
+    run["score_histogram"] = coarsen(scored.histogram).tolist()
+    run |= {"seconds": stages.seconds, "peak_memory_bytes": peak_memory_bytes()}
+    write_item(run, folder, folder.name.removesuffix(".partial"))
+    write_json(folder / "run.json", run)
+
+
+def _say_lost(scored: Scored) -> list[str]:
+    """Warn of pixels that are without data because something failed, and return the words."""
+    if not scored.quarantine:
+        return []
+    first, count = scored.quarantine[0], len(scored.quarantine)
+    note = (
+        f"{scored.lost_px} px in {count} tile{'s' if count > 1 else ''} could not be read or "
+        f"scored and are without data; the first: {first['reason']}"
+    )
+    warnings.warn(note, DataWarning, stacklevel=2)
+    return [note]
 
 
 def list_inputs(pair: Pair, *others: object) -> list[str]:
@@ -261,8 +374,13 @@ def key_of(before: Source, after: Source, settings: Mapping[str, object]) -> str
     """
     parameters = inspect.signature(detect).parameters.values()
     everything = {p.name: p.default for p in parameters} | dict(settings)
-    kept = {name: plain(value) for name, value in everything.items() if name not in NOT_SETTINGS}
-    return fingerprint_run(before, after, kept)
+    return fingerprint_run(before, after, list_settings(everything))
+
+
+def list_settings(parameters: Mapping[str, object]) -> dict[str, object]:
+    """Return those parameters of ``detect`` that change what it finds, plain enough for JSON."""
+    kept = {name: plain(value) for name, value in parameters.items() if name not in NOT_SETTINGS}
+    return kept | {"options": kept["options"] or {}}
 
 
 def describe(

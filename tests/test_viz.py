@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from geochange.viz import figures
@@ -43,6 +44,16 @@ def test_an_outline_is_the_border_of_change():
     mask = np.zeros((7, 7), np.uint8)
     mask[1:6, 1:6] = 1
     assert viz.outline(mask).sum() == 16
+
+
+@pytest.mark.parametrize(("hidden", "mode"), [(0, "RGB"), (1, "RGBA")])
+def test_a_png_keeps_every_pixel_and_only_an_alpha_that_hides_something(hidden, mode):
+    picture = np.random.default_rng(0).integers(0, 256, (30, 60, 4), np.uint8)
+    picture[..., 3] = 255
+    picture[:hidden, :5, 3] = 0
+    image = Image.open(io.BytesIO(viz.encode_png(picture)))
+    assert image.mode == mode
+    np.testing.assert_array_equal(np.asarray(image.convert("RGBA")), picture)
 
 
 def test_pictures_are_files_and_plots_are_figures():

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from odc.geo.geobox import GeoBox
 
 from geochange.alignment.aoi import Aoi, parse_aoi
@@ -17,8 +18,9 @@ from geochange.alignment.grid import (
     gsd_m,
     turn_to,
 )
+from geochange.alignment.salvage import read_pieces
 from geochange.blocks import PairBlock, PairTraits
-from geochange.errors import DataWarning
+from geochange.errors import DataWarning, InputError
 from geochange.io.masks import Mask, VectorMask, open_mask
 from geochange.io.matching import BandMatch, choose_bands, match_bands
 from geochange.io.scene import DateReader, Scene, Source, describe_date, read_date
@@ -93,6 +95,24 @@ class Pair:
         if self.aoi is not None:
             valid &= self.aoi.read(window)
         return PairBlock(before, after, valid, tile or Tile(0, window, window))
+
+    def salvage(self, window: Window) -> PairBlock:
+        """Read what can be read of a window; the rest is invalid and 0."""
+        try:
+            return self.read_window(window)
+        except InputError:
+            return self._salvage(Tile(0, window, window))
+
+    def _salvage(self, tile: Tile) -> PairBlock:
+        try:
+            return read_pieces(self.read_window, tile)[0]
+        except InputError:
+            nothing = np.zeros(tile.read.shape, np.bool_)
+            before, after = (
+                np.zeros((len(date.bands), *nothing.shape), np.float32)
+                for date in (self.before, self.after)
+            )
+            return PairBlock(before, after, nothing, tile)
 
     def blocks(self, tiles: Iterable[Tile]) -> Iterator[PairBlock]:
         """Read tiles one after the other."""

@@ -68,8 +68,8 @@ def geochange() -> None:
     geochange detect BEFORE.tif AFTER.tif -o OUT
     geochange info BEFORE.tif AFTER.tif
 
-    Exit codes: 0 ok, 1 failed, 2 usage, 3 some batch items failed, 4 input invalid or unreadable,
-    5 output exists, 6 not enough disk or memory, 130 interrupted.
+    Exit codes: 0 ok, 1 failed, 2 usage, 3 some batch items or parts of an input failed, 4 input
+    invalid or unreadable, 5 output exists, 6 not enough disk or memory, 130 interrupted.
     """
 
 
@@ -84,18 +84,18 @@ def main(args: list[str] | None = None) -> int:
         result = geochange.main(arguments, prog_name="geochange", standalone_mode=False)
     except click.ClickException as error:
         return _fail(error.format_message(), error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("interrupted; nothing unfinished was left behind", INTERRUPTED)
+    except (click.Abort, KeyboardInterrupt) as error:
+        return _fail(f"interrupted; {_notes(error) or 'nothing was left behind'}", INTERRUPTED)
     except GeochangeError as error:
         _trace(verbose)
-        return _fail(str(error), error.exit_code)
+        return _fail("; ".join(filter(None, (str(error), _notes(error)))), error.exit_code)
     except MemoryError:
         _trace(verbose)
-        return _fail("not enough memory; use a smaller --tile-size or fewer --workers", 6)
+        return _fail("not enough memory; set --memory-limit or use fewer --threads", 6)
     except Exception as error:  # noqa: BLE001 - the last line of defence: one line, then exit 1
         _trace(verbose)
-        kind = type(error).__name__
-        return _fail(f"unexpected {kind}: {' '.join(str(error).split())} (-vv shows where)", 1)
+        words = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+        return _fail("; ".join(filter(None, (words, _notes(error), "-vv shows where"))), 1)
     return result if isinstance(result, int) else 0
 
 
@@ -112,6 +112,12 @@ def _interrupt_on_terminate() -> None:
 def _fail(message: str, code: int) -> int:
     click.echo(f"error: {message}", err=True)
     return code
+
+
+def _notes(error: BaseException) -> str:
+    """Return what was added to an error on its way, such as that a run can be resumed."""
+    origin = error.__cause__ if isinstance(error, click.Abort) else error
+    return "; ".join(getattr(origin, "__notes__", ()))
 
 
 def _trace(verbose: int) -> None:

@@ -9,8 +9,9 @@ from geochange.cli.options import (
     overwrite_option,
     pair_options,
     quiet_option,
-    run_options,
     split_source,
+    threads_option,
+    tile_option,
     verbose_option,
 )
 from geochange.cli.progress import ProgressBars
@@ -21,7 +22,8 @@ from geochange.cli.progress import ProgressBars
 @click.argument("after", callback=split_source)
 @output_option
 @pair_options
-@run_options
+@tile_option
+@threads_option
 @overwrite_option
 @quiet_option
 @verbose_option

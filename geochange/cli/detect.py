@@ -13,12 +13,15 @@ from geochange.cli.options import (
     overwrite_option,
     pair_options,
     quiet_option,
+    resume_option,
     run_options,
     split_source,
     verbose_option,
 )
 from geochange.cli.progress import ProgressBars
 from geochange.cli.summary import print_result
+
+SOME_FAILED = 3
 
 
 @click.command("detect")
@@ -29,6 +32,7 @@ from geochange.cli.summary import print_result
 @pair_options
 @run_options
 @overwrite_option
+@resume_option
 @json_option
 @quiet_option
 @verbose_option
@@ -40,7 +44,7 @@ def command(
     quiet: bool,
     verbose: int,
     **arguments: object,
-) -> None:
+) -> int:
     """Find what changed between BEFORE and AFTER and write it to the folder OUTPUT.
 
     A date is one raster, a folder of single-band files, or a comma-separated list of files.
@@ -48,6 +52,9 @@ def command(
     \b
     geochange detect 2018.tif 2021.tif -o out
     geochange detect S2A_before/ S2A_after/ -o out --mask-after S2A_after/SCL.tif
+    geochange detect 2018.tif 2021.tif -o out --resume --workers 8 --memory-limit 6GiB
+
+    Exit code 3: done, but parts of the input could not be read and are without data.
     """
     from geochange.pipeline import detect
 
@@ -60,3 +67,4 @@ def command(
         for note in result.run["notes"]:
             click.echo(f"note: {note}", err=True)
     click.echo(json.dumps(dict(result.run), indent=2)) if as_json else print_result(result)
+    return SOME_FAILED if result.run["quarantine"] else 0

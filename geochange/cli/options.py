@@ -122,9 +122,38 @@ pair_options: Callable[[F], F] = _stack(
         help="Kernel where grids differ: nearest, bilinear, cubic, lanczos, average.",
     ),
 )
+tile_option = click.option(
+    "--tile-size", type=int, help="Edge of a tile in pixels. Default: chosen."
+)
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Threads, of each worker where there are workers. Default: one per processor, one per "
+    "worker.",
+)
 run_options: Callable[[F], F] = _stack(
-    click.option("--tile-size", type=int, help="Edge of a tile in pixels. Default: chosen."),
-    click.option("--workers", type=int, default=0, help="Threads. Default: one per processor."),
+    tile_option,
+    click.option(
+        "--workers",
+        type=click.IntRange(min=0),
+        default=0,
+        help="Worker processes on this machine. Default: none, threads do the work.",
+    ),
+    threads_option,
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Scheduler of a dask cluster, e.g. tcp://10.0.0.1:8786, or its scheduler file.",
+    ),
+    click.option(
+        "--memory-limit",
+        metavar="SIZE",
+        help="Memory of all processes together, e.g. 1.5GiB; makes tiles small enough.",
+    ),
+)
+resume_option = click.option(
+    "--resume", is_flag=True, help="Go on with an unfinished run; do only what is missing."
 )
 detect_options: Callable[[F], F] = _stack(
     click.option("--method", default="auto", show_default=True, help="See `geochange methods`."),

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+TELL_EVERY_SECONDS = 30
+
 
 @dataclass
 class ProgressBars:
@@ -24,6 +26,7 @@ class ProgressBars:
     bar: Any = None
     stage: str = ""
     started: float = field(default_factory=time.perf_counter)
+    told: float = 0.0
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show ``done`` of ``total`` tiles of ``stage``."""
@@ -33,9 +36,21 @@ class ProgressBars:
             self._draw(stage, done, total)
         elif done == 0:
             self.stage, self.started = stage, time.perf_counter()
-        elif done == total and stage == self.stage:
-            click.echo(f"{stage}: {time.perf_counter() - self.started:.1f} s", err=True)
+            self.told = self.started
+        elif stage == self.stage:
+            self._tell(stage, done, total, time.perf_counter())
+
+    def _tell(self, stage: str, done: int, total: int, now: float) -> None:
+        """Print a line at the end of a stage and every half minute before."""
+        seconds = now - self.started
+        if total == 1:
+            click.echo(f"{stage}: {seconds:.1f} s", err=True)
             self.stage = ""
+        elif now - self.told > TELL_EVERY_SECONDS:
+            self.told = now
+            left = seconds / done * (total - done)
+            rate = f"{done / seconds:.3g} tiles/s, {left:.0f} s left"
+            click.echo(f"{stage}: {done} of {total} tiles, {rate}", err=True)
 
     def _draw(self, stage: str, done: int, total: int) -> None:
         from tqdm import tqdm
@@ -44,9 +59,12 @@ class ProgressBars:
             self.close()
             self.stage = stage
             layout = (
-                "{desc:<12} {percentage:3.0f}% |{bar:30}| {n_fmt}/{total_fmt} {elapsed}<{remaining}"
+                "{desc:<12} {percentage:3.0f}% |{bar:30}| {n_fmt}/{total_fmt} {rate_fmt} "
+                "{elapsed}<{remaining}"
             )
-            self.bar = tqdm(total=total, desc=stage, bar_format=layout, file=sys.stderr)
+            self.bar = tqdm(
+                total=total, desc=stage, unit="tile", bar_format=layout, file=sys.stderr
+            )
         if total > 1 or self.bar.total == 1:
             self.bar.total = total
             self.bar.update(done - self.bar.n)

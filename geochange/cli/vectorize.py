@@ -9,7 +9,8 @@ from geochange.cli.options import (
     overwrite_option,
     parse_connectivity,
     quiet_option,
-    run_options,
+    threads_option,
+    tile_option,
     verbose_option,
 )
 from geochange.cli.progress import ProgressBars
@@ -26,7 +27,8 @@ from geochange.cli.progress import ProgressBars
 @click.option("--min-area", default="1px", show_default=True, help="Smallest polygon kept.")
 @click.option("--connectivity", callback=parse_connectivity, default="8", show_default=True)
 @click.option("--smooth", is_flag=True, help="Round the polygons' borders; keeps their area.")
-@run_options
+@tile_option
+@threads_option
 @overwrite_option
 @quiet_option
 @verbose_option

@@ -11,8 +11,9 @@ from scipy.stats import chi2
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
 from geochange.detectors.base import score_from_sigma
+from geochange.detectors.pieces import Piece, mix_bands, score_pieces, trim
 from geochange.detectors.ranges import leave_ranges, local_range
-from geochange.detectors.smoothing import TRUNCATE, box_count, box_mean, gaussian_mean, require_odd
+from geochange.detectors.smoothing import TRUNCATE, BoxMean, gaussian_mean, require_odd
 from geochange.detectors.statistics import (
     MAD_TO_SIGMA,
     estimate_noise,
@@ -31,8 +32,6 @@ CALIBRATION = 5.0
 """Brings the limit of what unchanged scenes show under noise and half-pixel shifts to 3 sigma."""
 OVERSHOOT = 0.15
 """How far cubic resampling leaves the range of its neighbours, as a share of that range."""
-STRIP_ROWS = 128
-"""Rows taken at a time: their bands stay in the processor's cache."""
 STEP_NOISE = 0.41
 """Standard deviation of the difference of two rounded values, in steps of the rounding."""
 
@@ -111,6 +110,7 @@ class ContextDetector:
     True
     """
 
+    fit_halo = 0
     threshold = "hysteresis"
 
     def __init__(
@@ -170,76 +170,69 @@ class ContextDetector:
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
         """Score tiles, see :class:`geochange.detectors.base.Detector`."""
         require_equal_bands(before.shape[1], after.shape[1], "context")
-        tiles = zip(before, after, valid, strict=True)
-        return np.stack([score_from_sigma(self._sigma(b, a, v)) for b, a, v in tiles])
+        evidence = score_pieces(self._weigh, before, after, valid, self._margin, tuple(self.bands_))
+        for image, known in zip(evidence, valid, strict=True):
+            image[:] = score_from_sigma(gaussian_mean(image, known, self.smoothing))
+        np.copyto(evidence, np.nan, where=~valid)
+        return evidence
 
-    def _sigma(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
-        evidence = np.empty(valid.shape, np.float32)
-        margin = max(self.window - 1, self.shift)
-        for start in range(0, len(valid), STRIP_ROWS):
-            top = max(start - margin, 0)
-            rows = slice(top, start + STRIP_ROWS + margin)
-            strip = self._evidence(before[:, rows], after[:, rows], valid[rows])
-            evidence[start : start + STRIP_ROWS] = strip[start - top :][:STRIP_ROWS]
-        sigma = gaussian_mean(evidence, valid, self.smoothing)
-        sigma[~valid] = np.nan
-        return sigma
+    @property
+    def _margin(self) -> int:
+        return max(self.window - 1, self.shift)
 
-    def _evidence(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
-        x = self._select(before, valid)
-        y = self._select(after, valid)
-        y *= _column(self.gain_)
-        y += _column(self.offset_)
-        x, y = self._whiten(x), self._whiten(y)
-        evidence, texture = self._compare_ranges(x, y, valid)
-        evidence *= self._contrast(x, y, valid)
+    def _weigh(self, piece: Piece) -> FloatArray:
+        """Evidence of change before it is smoothed."""
+        stride, valid = piece.stride, piece.valid
+        piece.after[...] *= _column(self.gain_)
+        piece.after[:] += _column(self.offset_)
+        x, y = self._whiten(piece.before), self._whiten(piece.after)
+        spare = self._margin - self.shift
+        evidence, texture = self._compare_ranges(
+            trim(x, spare, stride), trim(y, spare, stride), stride
+        )
+        spare = self._margin - (self.window - 1)
+        means = BoxMean(trim(valid, spare, stride), self.window, stride)
+        evidence *= self._contrast(trim(x, spare, stride), trim(y, spare, stride), means)
         np.sqrt(evidence, out=evidence)
         evidence *= np.float32(CALIBRATION)
         texture += 1
         evidence /= texture
         return evidence
 
-    def _select(self, pixels: FloatArray, valid: BoolArray) -> FloatArray:
-        """Copy of the bands in use, 0 where invalid."""
-        selected = pixels[self.bands_]
-        if not valid.all():
-            selected[:, ~valid] = 0
-        return selected
-
     def _whiten(self, pixels: FloatArray) -> FloatArray:
         np.clip(pixels, _column(self.lowest_), _column(self.highest_), out=pixels)
-        white: FloatArray = self.whitening_ @ pixels.reshape(len(pixels), -1)
-        return white.reshape(pixels.shape)
+        return mix_bands(self.whitening_, pixels)
 
     def _compare_ranges(
-        self, x: FloatArray, y: FloatArray, valid: BoolArray
+        self, x: FloatArray, y: FloatArray, stride: int
     ) -> tuple[FloatArray, FloatArray]:
         """How far each date leaves the other's local range; the lower of the two textures.
 
         Texture is what half a pixel of shift changes: a quarter of the range over 3 px.
         """
-        square, texture_x, texture_y = np.zeros((3, *valid.shape), np.float32)
-        for band_x, band_y in zip(x, y, strict=True):
-            of_x, of_y = (local_range(band, valid, self.shift) for band in (band_x, band_y))
-            outside = leave_ranges(band_x, band_y, of_x, of_y, OVERSHOOT)
+        inner_x, inner_y = (trim(date, self.shift, stride) for date in (x, y))
+        square, texture_x, texture_y = (np.zeros_like(inner_x[0]) for _ in range(3))
+        for band in range(len(x)):
+            of_x, of_y = (local_range(date[band], self.shift, stride) for date in (x, y))
+            outside, width_x, width_y = leave_ranges(
+                inner_x[band], inner_y[band], of_x, of_y, OVERSHOOT
+            )
             outside -= np.float32(self.noise)
             np.maximum(outside, 0, out=outside)
             add_square(square, outside)
-            add_square(texture_x, np.subtract(of_x[1], of_x[0], out=of_x[1]))
-            add_square(texture_y, np.subtract(of_y[1], of_y[0], out=of_y[1]))
+            add_square(texture_x, width_x)
+            add_square(texture_y, width_y)
         texture = root_mean(np.minimum(texture_x, texture_y, out=texture_x), len(x))
         texture /= 2 * max(2 * self.shift, 1)
         return root_mean(square, len(x)), texture
 
-    def _contrast(self, x: FloatArray, y: FloatArray, valid: BoolArray) -> FloatArray:
+    def _contrast(self, x: FloatArray, y: FloatArray, means: BoxMean) -> FloatArray:
         """Length of the difference less its average over the surroundings."""
-        square = np.zeros(valid.shape, np.float32)
-        count = box_count(valid, self.window)
+        square = np.zeros_like(trim(x[0], self.window - 1, means.stride))
         for band_x, band_y in zip(x, y, strict=True):
-            difference = around = band_y - band_x
-            for _ in range(2):
-                around = box_mean(around, valid, self.window, count)
-            around -= difference
+            difference = band_y - band_x
+            around = means.apply(difference, times=2)
+            around -= trim(difference, self.window - 1, means.stride)
             add_square(square, around)
         return root_mean(square, len(x))
 
@@ -362,5 +355,5 @@ def _robust_covariance(centred: Array64) -> Array64:
 
 
 def _column(values: Array64) -> FloatArray:
-    column: FloatArray = values.astype(np.float32)[:, None, None]
+    column: FloatArray = values.astype(np.float32)[:, None]
     return column

@@ -11,6 +11,7 @@ from scipy.special import chdtri
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
 from geochange.detectors.base import score_from_sigma
+from geochange.detectors.pieces import cut_chunks
 from geochange.detectors.statistics import (
     estimate_noise,
     fit_gain,
@@ -96,15 +97,22 @@ class CVA:
 
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
         """Score tiles, see :class:`geochange.detectors.base.Detector`."""
-        total = np.zeros(valid.shape, np.float32)
+        x, y = (date.reshape(*date.shape[:2], -1) for date in (before, after))
+        score = np.empty((len(valid), valid[0].size), np.float32)
         with np.errstate(invalid="ignore", over="ignore"):
-            for band in self._standardise(before, after):
-                total += np.multiply(band, band, out=band)
-            total /= before.shape[1]
-            np.sqrt(total, out=total)
-            score = score_from_sigma(total)
-        score[~valid] = np.nan
+            for part in cut_chunks(score.shape[1]):
+                score[:, part] = score_from_sigma(self._measure(x[..., part], y[..., part]))
+        score = score.reshape(valid.shape)
+        np.copyto(score, np.nan, where=~valid)
         return score
+
+    def _measure(self, before: FloatArray, after: FloatArray) -> FloatArray:
+        """Root mean square of the bands' differences (N, C, P) in sigmas, (N, P)."""
+        total = np.zeros_like(before[:, 0])
+        for band in self._standardise(before, after):
+            total += np.multiply(band, band, out=band)
+        total /= before.shape[1]
+        return np.sqrt(total, out=total)
 
     def score_at_p(self, p: float) -> float:
         """Score that an unchanged pixel exceeds with probability ``p``, for Gaussian noise."""
@@ -126,8 +134,7 @@ class CVA:
             Radians from 0 (all bands brighter by equally many sigmas) to pi (all darker);
             NaN where a date is NaN or nothing differs.
         """
-        shape = before.shape[:1] + before.shape[2:]
-        total, square = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        total, square = np.zeros((2, *before[:, 0].shape), np.float32)
         with np.errstate(invalid="ignore", over="ignore"):
             for band in self._standardise(before, after):
                 total += band
@@ -148,7 +155,7 @@ class CVA:
         int16 (N, H, W)
             0 where no band changed or a date is NaN.
         """
-        shape = before.shape[:1] + before.shape[2:]
+        shape = before[:, 0].shape
         largest, dominant = np.zeros(shape, np.float32), np.zeros(shape, np.int16)
         with np.errstate(invalid="ignore", over="ignore"):
             for number, band in enumerate(self._standardise(before, after), start=1):
@@ -160,7 +167,7 @@ class CVA:
     def _standardise(self, before: FloatArray, after: FloatArray) -> Iterator[FloatArray]:
         """Yield the difference of one band after the other in sigmas; the buffer is reused."""
         require_equal_bands(before.shape[1], after.shape[1], "cva")
-        buffer = np.empty(before.shape[:1] + before.shape[2:], np.float32)
+        buffer = np.empty_like(before[:, 0])
         learned = zip(self.gain_, self.offset_, self.noise_, strict=True)
         for band, (gain, offset, noise) in enumerate(learned):
             np.multiply(before[:, band], np.float32(-gain), out=buffer)

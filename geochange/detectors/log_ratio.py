@@ -8,7 +8,8 @@ from typing import Self
 import numpy as np
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
-from geochange.detectors.smoothing import box_mean, require_odd
+from geochange.detectors.pieces import Piece, score_pieces, trim
+from geochange.detectors.smoothing import BoxMean, require_odd
 from geochange.detectors.statistics import Vector, require_equal_bands, sample_pixels
 from geochange.errors import InputError, UsageError
 
@@ -74,6 +75,7 @@ class LogRatio:
     (np.float32(0.5), np.float32(0.0))
     """
 
+    fit_halo = 0
     threshold = "otsu:0.1"
 
     def __init__(
@@ -119,28 +121,24 @@ class LogRatio:
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
         """Score tiles, see :class:`geochange.detectors.base.Detector`."""
         require_equal_bands(before.shape[1], after.shape[1], "log-ratio")
-        likelihood = np.ones(valid.shape, np.float32)
-        for band, offset in enumerate(self.offset_):
-            ratio = self._log_ratio(before[:, band], after[:, band], valid, band)
-            ratio -= np.float32(offset)
-            np.exp(-np.abs(ratio), out=ratio)
-            likelihood *= 2 * ratio / (1 + ratio * ratio)
-        if before.shape[1] > 1:
-            np.power(likelihood, np.float32(1 / before.shape[1]), out=likelihood)
-        score: FloatArray = 1 - likelihood
-        score[~valid] = np.nan
-        return score
+        return score_pieces(self._score, before, after, valid, self.halo)
 
-    def _log_ratio(
-        self, before: FloatArray, after: FloatArray, valid: BoolArray, band: int
-    ) -> FloatArray:
-        """Smoothed log amplitude ratio of one band, (N, H, W)."""
-        floor = self.floor_[band : band + 1]
-        ratio = self._log_amplitude(box_mean(after, valid, self.speckle), floor)
-        ratio -= self._log_amplitude(box_mean(before, valid, self.speckle), floor)
-        for _ in range(2):
-            ratio = box_mean(ratio, valid, self.context)
-        return ratio
+    def _score(self, piece: Piece) -> FloatArray:
+        bands, valid, stride = len(piece.before), piece.valid, piece.stride
+        speckle = BoxMean(valid, self.speckle, stride)
+        context = BoxMean(trim(valid, self.speckle // 2, stride), self.context, stride)
+        likelihood = piece.zeros(self.halo) + 1
+        for band in range(bands):
+            before, after = speckle.apply(piece.before[band]), speckle.apply(piece.after[band])
+            ratio = self._log_amplitude(after, self.floor_[band : band + 1])
+            ratio -= self._log_amplitude(before, self.floor_[band : band + 1])
+            ratio = context.apply(ratio, times=2)
+            ratio -= np.float32(self.offset_[band])
+            likelihood *= _compare_means(ratio)
+        if bands > 1:
+            np.power(likelihood, np.float32(1 / bands), out=likelihood)
+        score: FloatArray = 1 - likelihood
+        return score
 
     def _log_amplitude(self, pixels: FloatArray, floor: Vector) -> FloatArray:
         """Natural logarithm of the amplitude; ``floor`` is added along the last axis."""
@@ -165,3 +163,14 @@ class LogRatio:
                 f"pixels are negative; give unit=db for decibels"
             )
             raise InputError(msg)
+
+
+def _compare_means(ratio: FloatArray) -> FloatArray:
+    """Likelihood ratio ``1 / cosh(r)`` of equal means; ``ratio`` is overwritten."""
+    np.abs(ratio, out=ratio)
+    np.exp(np.negative(ratio, out=ratio), out=ratio)
+    likelihood: FloatArray = 2 * ratio
+    ratio *= ratio
+    ratio += 1
+    likelihood /= ratio
+    return likelihood

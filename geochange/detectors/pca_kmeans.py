@@ -7,7 +7,8 @@ from typing import Self
 
 import numpy as np
 
-from geochange.blocks import BoolArray, FloatArray, PairBlock, hash_pixels
+from geochange.blocks import BoolArray, FloatArray, PairBlock, PixelSample, Places
+from geochange.detectors.pieces import Piece, mix_bands, score_pieces
 from geochange.detectors.smoothing import require_odd
 from geochange.detectors.statistics import (
     Vector,
@@ -21,8 +22,6 @@ OUTLIER_SIGMA = 10.0
 """Larger differences count as this many noise standard deviations."""
 LEAST_SIGMA = 2.0
 """Blocks that differ by less than this many noise standard deviations are not split off."""
-STRIP_ROWS = 32
-"""Rows projected at a time: their products stay in the processor's cache."""
 
 
 class PCAKMeans:
@@ -97,10 +96,10 @@ class PCAKMeans:
         """
         patches, level = gather_patches(blocks, self.block, self.max_pixels, self.seed)
         require_pixels(len(patches))
-        centre = patches[:, :, self.halo, self.halo]
+        centre = patches[:, :, self.block**2 // 2]
         self.offset_ = np.median(centre, axis=0).astype(np.float64)
         self.noise_ = estimate_noise(centre - self.offset_.astype(np.float32), level)
-        vectors = self._standardise(patches).reshape((len(patches), -1))
+        vectors = self._standardise(patches).reshape(len(patches), -1)
         self.mean_ = vectors.mean(axis=0, dtype=np.float64)
         self.components_ = _principal_axes(vectors - self.mean_, self.components)
         self.centres_ = split_in_two((vectors - self.mean_) @ self.components_.T, vectors.mean(1))
@@ -113,41 +112,34 @@ class PCAKMeans:
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
         """Score tiles, see :class:`geochange.detectors.base.Detector`."""
         require_equal_bands(before.shape[1], after.shape[1], "pca-kmeans")
-        with np.errstate(invalid="ignore", over="ignore"):
-            difference = after - before
-        np.copyto(difference, np.nan, where=~valid[:, None])
-        position = np.maximum(self._project(self._standardise(difference)), 0)
+        return score_pieces(self._score, before, after, valid, self.halo)
+
+    def _score(self, piece: Piece) -> FloatArray:
+        sigma = self._standardise(piece.after - piece.before)
+        position = np.maximum(self._project(sigma, piece), 0)
         total = position + np.float32(self.boundary_)
-        score = np.divide(position, total, out=np.zeros_like(position), where=position > 0)
-        score[~valid] = np.nan
-        return score
+        return np.divide(position, total, out=np.zeros_like(position), where=position > 0)
 
     def _standardise(self, difference: FloatArray) -> FloatArray:
-        """Absolute difference (N, C, H, W) in sigmas, limited; 0 where it is NaN."""
-        sigma = difference - self.offset_.astype(np.float32)[:, None, None]
-        sigma /= self.noise_.astype(np.float32)[:, None, None]
+        """Absolute difference (..., C, P) in sigmas, limited; 0 where it is NaN."""
+        sigma = difference - self.offset_.astype(np.float32)[:, None]
+        sigma /= self.noise_.astype(np.float32)[:, None]
         np.abs(sigma, out=sigma)
         np.fmin(sigma, np.float32(OUTLIER_SIGMA), out=sigma)
-        sigma[np.isnan(difference)] = 0
+        np.copyto(sigma, 0, where=np.isnan(difference))
         return sigma
 
-    def _project(self, image: FloatArray) -> FloatArray:
-        """Multiply the block around each pixel of (N, C, H, W) with ``weights_``, (N, H, W).
+    def _project(self, image: FloatArray, piece: Piece) -> FloatArray:
+        """Multiply the block around each pixel of (C, L) with ``weights_``, (L',).
 
-        The bands are mixed once for every pixel of the block; the results are added shifted. Strip
-        by strip, so that they stay in the processor's cache.
+        The bands are mixed once for every pixel of the block; the results are added shifted.
         """
-        size, (count, bands, height, width) = self.block, image.shape
-        padded = np.pad(image, ((0, 0), (0, 0), (self.halo,) * 2, (self.halo,) * 2))
-        weights = self.weights_.astype(np.float32).reshape(bands, -1).T
-        position = np.zeros((count, height, width), np.float32)
-        for start in range(0, height, STRIP_ROWS):
-            strip = position[:, start : start + STRIP_ROWS]
-            rows = padded[:, :, start : start + strip.shape[1] + size - 1]
-            products = np.matmul(weights, rows.reshape(count, bands, -1))
-            products = products.reshape(count, size * size, *rows.shape[2:])
-            for i, (row, col) in enumerate(np.ndindex(size, size)):
-                strip += products[:, i, row : row + strip.shape[1], col : col + width]
+        size, position = self.block, piece.zeros(self.halo)
+        weights = np.moveaxis(self.weights_.reshape(-1, size, size), 0, -1)
+        for row, weights_of_row in enumerate(weights):
+            for col, product in enumerate(mix_bands(weights_of_row, image)):
+                start = row * piece.stride + col
+                position += product[start : start + position.size]
         return position
 
 
@@ -158,44 +150,33 @@ def gather_patches(
 
     Returns
     -------
-    patches : float32 (patches, bands, size, size)
+    patches : float32 (patches, bands, size * size)
         After minus before around sampled pixels; NaN where invalid.
     level : float32 (patches, bands)
         The after date at those pixels.
     """
-    keys = np.empty(0)
-    patches: list[FloatArray] = []
-    levels: list[FloatArray] = []
-    for block in blocks:
+
+    def describe(block: PairBlock, places: Places) -> FloatArray:
         require_equal_bands(len(block.before), len(block.after), "pca-kmeans")
-        key, patch, level = _cut_patches(block, size, max_patches, seed)
-        keys = np.concatenate([keys, key])
-        patches, levels = [*patches, patch], [*levels, level]
-        order = np.argsort(keys, kind="stable")[:max_patches]
-        keys = keys[order]
-        patches = [np.concatenate(patches)[order]]
-        levels = [np.concatenate(levels)[order]]
-    if not patches:
-        return np.empty((0, 0, size, size), np.float32), np.empty((0, 0), np.float32)
-    return patches[0], levels[0]
+        rows, cols = np.unravel_index(places, block.valid.shape)
+        patches = _surround(block, size)[..., rows, cols]
+        features = patches.reshape(len(patches) * size**2, -1)
+        return np.concatenate([features, block.after[:, rows, cols]])
+
+    table = PixelSample(max_patches, seed).collect(blocks, describe).T
+    bands = table.shape[1] // (size**2 + 1)
+    patches, level = np.split(table, [bands * size**2], axis=1)
+    return patches.reshape(len(table), bands, size**2), level
 
 
-def _cut_patches(
-    block: PairBlock, size: int, max_patches: int, seed: int
-) -> tuple[Vector, FloatArray, FloatArray]:
-    """Return keys, patches and levels of the owned pixels with the smallest keys."""
-    rows, cols = np.nonzero(block.owned)
-    key = hash_pixels(block.tile, seed)[rows, cols]
-    order = np.argsort(key)[:max_patches]
-    rows, cols = rows[order], cols[order]
+def _surround(block: PairBlock, size: int) -> FloatArray:
+    """Differences in the ``size`` x ``size`` px around each pixel, (C, size, size, H, W)."""
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.where(block.valid, block.after - block.before, np.float32(np.nan))
     margin = size // 2
     around = ((0, 0), (margin, margin), (margin, margin))
     padded = np.pad(difference, around, constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
-    patches = np.moveaxis(windows[:, rows, cols], 0, 1)
-    return key[order], patches, block.after[:, rows, cols].T
+    return np.lib.stride_tricks.sliding_window_view(padded, block.valid.shape, axis=(1, 2))
 
 
 def _principal_axes(centred: Vector, count: int) -> Vector:

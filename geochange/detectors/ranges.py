@@ -4,82 +4,70 @@ from __future__ import annotations
 
 import numpy as np
 
-from geochange.blocks import BoolArray, FloatArray
+from geochange.blocks import FloatArray
+from geochange.detectors.pieces import slide
 
 Range = tuple[FloatArray, FloatArray]
 
 
-def local_range(band: FloatArray, valid: BoolArray, radius: int) -> Range:
-    """Return the least and the greatest valid value within ``radius`` px of each pixel.
+def local_range(band: FloatArray, radius: int, stride: int) -> Range:
+    """Return the least and the greatest value within ``radius`` px of each pixel.
 
     Parameters
     ----------
-    band : float32 (H, W)
-    valid : bool (H, W)
+    band : float32 (L,)
+        Rows of ``stride`` pixels, end to end; NaN has no say.
     radius : int
         In pixels, along rows and columns.
+    stride : int
 
     Returns
     -------
-    low, high : float32 (H, W)
-        Both are the value itself where it is invalid.
+    low, high : float32 (L',)
+        Trimmed by ``radius``: see :func:`geochange.detectors.pieces.trim`.
 
     Examples
     --------
-    >>> band = np.array([[1, 2, 9, 4]], np.float32)
-    >>> local_range(band, np.array([[True, True, False, True]]), 1)[1]
-    array([[2., 2., 9., 4.]], dtype=float32)
+    >>> band = np.array([1, 2, 3, 4, np.nan, 6, 7, 8, 9], np.float32)
+    >>> local_range(band, 1, stride=3)
+    (array([1.], dtype=float32), array([9.], dtype=float32))
     """
-    if valid.all():
-        return _spread(np.minimum, band, radius), _spread(np.maximum, band, radius)
-    infinite = np.float32(np.inf)
-    low = _spread(np.minimum, np.where(valid, band, infinite), radius)
-    high = _spread(np.maximum, np.where(valid, band, -infinite), radius)
-    np.copyto(low, band, where=~valid)
-    np.copyto(high, band, where=~valid)
-    return low, high
-
-
-def _spread(extreme: np.ufunc, band: FloatArray, radius: int) -> FloatArray:
-    """Give each pixel the minimum or the maximum over the square of ``2 radius + 1`` px."""
-    rows = band.copy()
-    for step in range(1, radius + 1):
-        extreme(rows[step:], band[:-step], out=rows[step:])
-        extreme(rows[:-step], band[step:], out=rows[:-step])
-    square = rows.copy()
-    for step in range(1, radius + 1):
-        extreme(square[:, step:], rows[:, :-step], out=square[:, step:])
-        extreme(square[:, :-step], rows[:, step:], out=square[:, :-step])
-    return square
+    if radius == 0:
+        return band.copy(), band.copy()
+    size = 2 * radius + 1
+    return slide(np.fmin, band, size, stride), slide(np.fmax, band, size, stride)
 
 
 def leave_ranges(
     x: FloatArray, y: FloatArray, of_x: Range, of_y: Range, slack: float
-) -> FloatArray:
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return how far ``x`` lies outside the range of ``y``, or ``y`` outside that of ``x``.
 
     Parameters
     ----------
-    x, y : float32 (H, W)
-    of_x, of_y : pair of float32 (H, W)
-        Results of :func:`local_range`.
+    x, y : float32 (L,)
+    of_x, of_y : pair of float32 (L,)
+        Results of :func:`local_range`; overwritten.
     slack : float
         How far a range is widened at both ends, as a share of its width.
 
     Returns
     -------
-    float32 (H, W)
+    outside : float32 (L,)
         The greater of the two distances; not above 0 where both lie inside.
+    width_x, width_y : float32 (L,)
+        Widths of the ranges.
     """
-    outside = _leave(x, of_y, slack)
-    return np.maximum(outside, _leave(y, of_x, slack), out=outside)
+    outside, width_y = _leave(x, of_y, slack)
+    other, width_x = _leave(y, of_x, slack)
+    return np.maximum(outside, other, out=outside), width_x, width_y
 
 
-def _leave(band: FloatArray, limits: Range, slack: float) -> FloatArray:
+def _leave(band: FloatArray, limits: Range, slack: float) -> tuple[FloatArray, FloatArray]:
     low, high = limits
-    below, above = low - band, band - high
-    width = below + above
-    np.maximum(below, above, out=below)
-    width *= np.float32(slack)
-    below += width
-    return below
+    width = high - low
+    below = np.subtract(low, band, out=low)
+    above = np.subtract(band, high, out=high)
+    outside = np.maximum(below, above, out=below)
+    outside -= np.multiply(width, np.float32(slack), out=above)
+    return outside, width

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from geochange.blocks import BoolArray, FloatArray
+from geochange.detectors.pieces import slide, trim
 from geochange.errors import UsageError
 
 TRUNCATE = 3.0
@@ -26,49 +27,53 @@ def require_odd(name: str, size: int) -> int:
     return size
 
 
-def box_mean(
-    image: FloatArray, valid: BoolArray, size: int, count: FloatArray | None = None
-) -> FloatArray:
-    """Mean of the valid pixels in a ``size`` x ``size`` px window around each pixel.
+class BoxMean:
+    """Means of the valid pixels in a ``size`` x ``size`` px window around each pixel.
 
     Parameters
     ----------
-    image : float32 (..., H, W)
-        Values of invalid pixels do not matter, NaN and infinity included.
-    valid : bool, broadcastable to ``image``
+    valid : bool (L,)
+        Rows of ``stride`` pixels, end to end: see :mod:`geochange.detectors.pieces`.
     size : int
         Odd edge of the window in pixels.
-    count : float32 (..., H, W), optional
-        Result of :func:`box_count`, for callers who smooth several bands.
-
-    Returns
-    -------
-    float32 (..., H, W)
-        0 where no pixel of the window is valid. Pixels beyond the array count as invalid.
+    stride : int
 
     Examples
     --------
-    >>> image = np.array([[1.0, np.nan, 5.0]], np.float32)
-    >>> box_mean(image, np.isfinite(image), 3).round(3)
-    array([[1., 3., 5.]], dtype=float32)
+    >>> image = np.array([0, 0, 0, 1, np.nan, 5, 0, 0, 0], np.float32)
+    >>> valid = np.array([False] * 3 + [True, False, True] + [False] * 3)
+    >>> BoxMean(valid, size=3, stride=3).apply(image)
+    array([3.], dtype=float32)
     """
-    filled = image if valid.all() else np.where(valid, image, np.float32(0))
-    total = _window_sum(filled, size)
-    total /= box_count(valid, size) if count is None else count
-    return total
 
+    def __init__(self, valid: BoolArray, size: int, stride: int) -> None:
+        self.size = size
+        self.stride = stride
+        self.unknown = ~valid
+        known = valid.astype(np.float32)
+        self.share: FloatArray = np.reciprocal(np.maximum(slide(np.add, known, size, stride), 1))
+        self.kept_share = self.share * trim(known, size // 2, stride)
 
-def box_count(valid: BoolArray, size: int) -> FloatArray:
-    """Return how many pixels :func:`box_mean` averages, float32 (..., H, W), at least 1.
+    def apply(self, image: FloatArray, times: int = 1) -> FloatArray:
+        """Return means, of which those of valid pixels are averaged again ``times - 1`` times.
 
-    Examples
-    --------
-    >>> box_count(np.array([[True, True, False, False, False]]), 3)
-    array([[2., 2., 1., 1., 1.]], dtype=float32)
-    """
-    if valid.all():
-        return np.multiply.outer(*(_window_count(edge, size) for edge in valid.shape[-2:]))
-    return np.maximum(_window_sum(valid.astype(np.float32), size), 1)
+        Parameters
+        ----------
+        image : float32 (L,)
+            Set to 0 where invalid.
+        times : int
+
+        Returns
+        -------
+        float32 (L',)
+            Trimmed by the radius of the window as often; 0 where no pixel of the window is valid.
+        """
+        np.copyto(image, 0, where=self.unknown)
+        for done in range(times):
+            share = self.share if done == times - 1 else self.kept_share
+            image = slide(np.add, image, self.size, self.stride)
+            image *= trim(share, done * (self.size // 2), self.stride)
+        return image
 
 
 def gaussian_mean(image: FloatArray, valid: BoolArray, sigma: float) -> FloatArray:
@@ -106,27 +111,3 @@ def gaussian_mean(image: FloatArray, valid: BoolArray, sigma: float) -> FloatArr
 def _blur(image: FloatArray, sigma: float) -> FloatArray:
     blurred: FloatArray = ndimage.gaussian_filter(image, sigma, mode="constant", truncate=TRUNCATE)
     return blurred
-
-
-def _window_sum(image: FloatArray, size: int) -> FloatArray:
-    """Sum over windows; zeros lie beyond the array.
-
-    Shifted copies are added in one fixed order, so the sum at a pixel depends on its window alone,
-    to the last bit, and not on where the array starts as with running sums.
-    """
-    for axis in (-1, -2):
-        source = np.moveaxis(image, axis, 0)
-        total = source.copy(order="K")
-        for shift in range(1, size // 2 + 1):
-            total[shift:] += source[:-shift]
-            total[:-shift] += source[shift:]
-        image = np.moveaxis(total, 0, axis)
-    return image
-
-
-def _window_count(edge: int, size: int) -> FloatArray:
-    """Pixels of a window that lie inside an array of ``edge`` px, along one axis."""
-    position = np.arange(edge)
-    half = size // 2
-    count = np.minimum(position + half + 1, edge) - np.maximum(position - half, 0)
-    return count.astype(np.float32)

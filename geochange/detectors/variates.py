@@ -13,15 +13,14 @@ from scipy.special import chdtrc, chdtri, gammaln
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
 from geochange.detectors.base import score_from_sigma
+from geochange.detectors.pieces import Piece, cut_chunks, mix_bands, score_pieces, trim
 from geochange.detectors.ranges import leave_ranges, local_range
-from geochange.detectors.smoothing import box_mean, require_odd
+from geochange.detectors.smoothing import BoxMean, require_odd
 from geochange.detectors.statistics import FLOAT32_NOISE, Vector, rounding_step, sample_pixels
 from geochange.errors import UsageError
 
 Matrix = NDArray[np.float64]
 
-CHUNK_PIXELS = 16_384
-"""Pixels transformed at a time: their bands stay in the processor's cache."""
 RANK_TOLERANCE = 1e-6
 """Eigenvalues of a correlation matrix below this share of the largest are collinear bands."""
 VARIANCE_FLOOR = 1e-8
@@ -63,8 +62,7 @@ class LinearVariates:
         float32 (N, P)
         """
         out = np.empty((before.shape[0], before.shape[2]), np.float32)
-        for start in range(0, out.shape[1], CHUNK_PIXELS):
-            part = slice(start, start + CHUNK_PIXELS)
+        for part in cut_chunks(out.shape[1]):
             variates = self._transform(before[:, :, part], after[:, :, part])
             np.einsum("nvp,nvp->np", variates, variates, out=out[:, part])
         return out
@@ -80,32 +78,31 @@ class LinearVariates:
         if a.shape == b.shape:
             x -= y
             b = b - a
-        variates: FloatArray = np.matmul(a.astype(np.float32), x)
-        variates -= np.matmul(b.astype(np.float32), y)
+        variates = mix_bands(a, x)
+        variates -= mix_bands(b, y)
         return variates
 
-    def chi_square_outside(
-        self, before: FloatArray, after: FloatArray, valid: BoolArray, shift: int
-    ) -> FloatArray:
+    def chi_square_outside(self, piece: Piece, shift: int) -> FloatArray:
         """Chi-square of what each date leaves of the other's local ranges, variate by variate.
 
         Parameters
         ----------
-        before, after : float32 (C_before, H, W), (C_after, H, W)
-        valid : bool (H, W)
+        piece : Piece
         shift : int
             Radius of the ranges in pixels.
 
         Returns
         -------
-        float32 (H, W)
+        float32 (L,)
+            Trimmed by ``shift``.
         """
-        dates = self._centre(before[:, valid], after[:, valid])
-        total = np.zeros(valid.shape, np.float32)
-        for rows in zip(*self._standardise(), strict=True):
-            x, y = (_place(row, date, valid) for row, date in zip(rows, dates, strict=True))
-            of_x, of_y = (local_range(variate, valid, shift) for variate in (x, y))
-            outside = leave_ranges(x, y, of_x, of_y, OVERSHOOT)
+        dates = self._centre(piece.before, piece.after)
+        total = piece.zeros(shift)
+        variates = (mix_bands(*pair) for pair in zip(self._standardise(), dates, strict=True))
+        for x, y in zip(*variates, strict=True):
+            of_x, of_y = (local_range(variate, shift, piece.stride) for variate in (x, y))
+            inner_x, inner_y = (trim(variate, shift, piece.stride) for variate in (x, y))
+            outside, *_ = leave_ranges(inner_x, inner_y, of_x, of_y, OVERSHOOT)
             np.maximum(outside, 0, out=outside)
             total += np.square(outside, out=outside)
         return total
@@ -130,13 +127,6 @@ class LinearVariates:
         """
         rounding = ((self.a * before) ** 2).sum(axis=1) + ((self.b * after) ** 2).sum(axis=1)
         return replace(self, variance=np.maximum(self.variance, rounding / 12))
-
-
-def _place(coefficients: Vector, pixels: FloatArray, valid: BoolArray) -> FloatArray:
-    """Combine the bands of ``pixels`` (C, P) and put them where ``valid`` (H, W), 0 elsewhere."""
-    variate = np.zeros(valid.shape, np.float32)
-    variate[valid] = coefficients.astype(np.float32) @ pixels
-    return variate
 
 
 def weighted_shrinkage(variates: int) -> float:
@@ -198,6 +188,7 @@ class ChiSquareDetector(ABC):
     iterations_ : int
     """
 
+    fit_halo = 0
     threshold = "auto"
 
     def __init__(
@@ -267,22 +258,27 @@ class ChiSquareDetector(ABC):
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
         """Score tiles, see :class:`geochange.detectors.base.Detector`."""
         with np.errstate(invalid="ignore", over="ignore"):
-            chi_square = self._chi_square(before, after, valid)
-            chi_square /= np.float32(max(self.spectrum_.size, 1))
-            smooth = box_mean(chi_square, valid, self.window)
-            sigma = np.sqrt(smooth, out=smooth)
-            score = score_from_sigma(sigma * np.float32(self._calibration))
-        score[~valid] = np.nan
+            if self.halo:
+                return score_pieces(self._score_piece, before, after, valid, self.halo)
+            flat = (date.reshape(*date.shape[:2], -1) for date in (before, after))
+            score = self._score(self.variates_.chi_square(*flat)).reshape(valid.shape)
+        np.copyto(score, np.nan, where=~valid)
         return score
 
-    def _chi_square(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
-        """Chi-square (N, H, W) of the variates, or of what a shift leaves of them."""
-        if not self.shift:
-            flat = (date.reshape(*date.shape[:2], -1) for date in (before, after))
-            return self.variates_.chi_square(*flat).reshape(valid.shape)
-        tiles = zip(before, after, valid, strict=True)
-        outside = self.variates_.chi_square_outside
-        return np.stack([outside(x, y, known, self.shift) for x, y, known in tiles])
+    def _score_piece(self, piece: Piece) -> FloatArray:
+        """Score a piece by what a shift leaves, and by its surroundings."""
+        if self.shift:
+            chi_square = self.variates_.chi_square_outside(piece, self.shift)
+        else:
+            chi_square = self.variates_.chi_square(piece.before[None], piece.after[None])[0]
+        valid = trim(piece.valid, self.shift, piece.stride)
+        return self._score(BoxMean(valid, self.window, piece.stride).apply(chi_square))
+
+    def _score(self, chi_square: FloatArray) -> FloatArray:
+        chi_square /= np.float32(max(self.spectrum_.size, 1))
+        sigma = np.sqrt(chi_square, out=chi_square)
+        sigma *= np.float32(self._calibration)
+        return score_from_sigma(sigma)
 
     @property
     def _calibration(self) -> float:

@@ -2,106 +2,164 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geochange.alignment.pair import Pair
+from geochange.alignment.salvage import read_pieces
 from geochange.blocks import PairBlock
 from geochange.detectors.base import Detector, plan_tiles
+from geochange.engine.journal import Journal, ScoredTile
 from geochange.engine.stages import Stages
-from geochange.errors import UsageError
-from geochange.io.score import SCORE_LEVELS, encode_score
-from geochange.io.tilestore import TileStore
-from geochange.maps.preview import Preview, PreviewPart
+from geochange.errors import GeochangeError, InputError, OutputError
+from geochange.io.score import SCORE_LEVELS, SCORE_NODATA, encode_score
+from geochange.maps.kept import Kept
+from geochange.maps.preview import Preview, PreviewGrid, PreviewPart
 from geochange.tiles import Tile
 
-MIN_TILE_PX = 16
 FIT_TILE_PX = 256
 """Detectors learn from tiles of this one size, so what they learn does not depend on the tiling."""
 FIT_MAX_PIXELS = 4_000_000
 """Larger scenes are learned from an even, seeded choice of tiles with this many pixels in all."""
+RETRIES = 1
+MAX_LOST_SHARE = 0.5
+"""A run that lost more of the grid than this has failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredTile:
-    """What remains of a tile once its score is on disk.
+@dataclass
+class Scored:
+    """What is known of a scene once all its tiles are scored.
 
     Attributes
     ----------
-    counts : int64 (65535,)
-        Histogram of the stored score.
-    preview : PreviewPart
-    """
-
-    counts: NDArray[np.int64]
-    preview: PreviewPart
-
-
-def fit_detector(
-    detector: Detector, read: Callable[[Tile], PairBlock], shape: tuple[int, int], stages: Stages
-) -> Detector:
-    """Fit a detector on the whole scene or, when it is large, on an even choice of its tiles."""
-    plan = plan_tiles(detector, shape, min(FIT_TILE_PX, max(shape)))
-    return detector.fit(stages.stream(read, plan.sample(FIT_MAX_PIXELS)))
-
-
-def score_tiles(
-    detector: Detector,
-    read: Callable[[Tile], PairBlock],
-    store: TileStore,
-    preview: Preview,
-    stages: Stages,
-) -> NDArray[np.int64]:
-    """Write the score of every tile into ``store`` and return the exact histogram of it.
-
-    Returns
-    -------
-    int64 (65535,)
+    histogram : int64 (65535,)
         Number of pixels per stored level; its sum is the number of valid pixels.
+    preview : Preview
+    quarantine : list of dict
+        Tiles with pixels that could not be read or scored, which are nodata: ``tile``, ``row``,
+        ``col``, ``lost_px``, ``reason``.
     """
 
-    def score_tile(tile: Tile) -> ScoredTile:
-        block = read(tile)
-        inner = tile.core_in_read
-        if not block.valid[inner].any():
-            stored = np.full(tile.core.shape, SCORE_LEVELS, np.uint16)
-        else:
-            batch = block.before[None], block.after[None], block.valid[None]
-            score = detector.score(*batch)[0][inner]
-            stored = encode_score(np.where(block.valid[inner], score, np.nan))
-        store.write(tile, stored)
-        counts = np.bincount(stored.ravel(), minlength=SCORE_LEVELS + 1)[:SCORE_LEVELS]
-        return ScoredTile(counts, preview.part(block))
+    preview: Preview
+    histogram: NDArray[np.int64] = field(default_factory=lambda: np.zeros(SCORE_LEVELS, np.int64))
+    quarantine: list[dict[str, object]] = field(default_factory=list)
+    lost_px: int = 0
 
-    histogram = np.zeros(SCORE_LEVELS, np.int64)
-    plan = plan_tiles(detector, store.plan.shape, store.tile_size)
-    for scored in stages.run(score_tile, plan):
-        histogram += scored.counts
-        preview.add(scored.preview)
-    return histogram
+    def add(self, tile: Tile, scored: ScoredTile) -> None:
+        """Count a tile in.
+
+        Raises
+        ------
+        InputError
+            Most of the scene is lost.
+        """
+        self.histogram += scored.counts
+        self.preview.add(scored.preview)
+        if not scored.reason:
+            return
+        self.lost_px += scored.lost_px
+        place = {"tile": tile.index, "row": tile.core.row, "col": tile.core.col}
+        self.quarantine.append({**place, "lost_px": scored.lost_px, "reason": scored.reason})
+        height, width = self.preview.grid.shape
+        if self.lost_px > MAX_LOST_SHARE * height * width:
+            raise InputError(scored.reason)
 
 
-def choose_tile_size(shape: tuple[int, int], bands: int, wanted: int | None = None) -> int:
-    """Return a tile edge in pixels: at most 1024 (512 for many bands), a multiple of 16, balanced.
+def fit_detector(detector: Detector, pair: Pair, stages: Stages) -> Detector:
+    """Fit a detector on the whole scene or, when it is large, on an even choice of its tiles.
+
+    What cannot be read of a damaged input is left out.
 
     Raises
     ------
-    UsageError
-        ``wanted``, which goes first, is below 16.
-
-    Examples
-    --------
-    >>> choose_tile_size((1100, 900), bands=4), choose_tile_size((200, 60), bands=3)
-    (560, 208)
+    InputError
+        Nothing can be read, or what can be is not enough to learn from.
     """
-    if wanted is not None:
-        if wanted < MIN_TILE_PX:
-            msg = f"tile size must be at least {MIN_TILE_PX} px, got {wanted}"
-            raise UsageError(msg)
-        return int(wanted)
-    largest = 1024 if bands <= 6 else 512
-    longest = max(shape)
-    count = -(-longest // largest)
-    return -(-longest // count // 16) * 16 if longest % (count * 16) else longest // count
+    failures: list[InputError] = []
+
+    def read(tile: Tile) -> PairBlock | None:
+        try:
+            return read_or_salvage(pair, tile)[0]
+        except InputError as error:
+            failures.append(error)
+            return None
+
+    plan = plan_tiles(detector, pair.shape, min(FIT_TILE_PX, max(pair.shape)))
+    blocks = stages.run_here(read, plan.sample(FIT_MAX_PIXELS), in_flight=2)
+    try:
+        return detector.fit(block for block in blocks if block is not None)
+    except InputError as error:
+        raise failures[0] if failures else error from None
+
+
+def read_or_salvage(pair: Pair, tile: Tile) -> tuple[PairBlock, int, str]:
+    """Read a tile; of a damaged one what can be read, pixels of the core lost, and the reason."""
+    try:
+        return pair.read(tile), 0, ""
+    except InputError:
+        block, lost = read_pieces(pair.read_window, tile)
+    parts = [window.intersect(tile.core) for window, _ in lost]
+    return block, sum(part.size for part in parts if part), lost[0][1] if lost else ""
+
+
+def score_tiles(
+    detector: Detector, pair: Pair, kept: Kept, grid: PreviewGrid, stages: Stages
+) -> Scored:
+    """Write the score of every tile into ``store``; tiles that it holds already are not redone.
+
+    A task that fails is run again, then its tile is given up: it stays nodata and is listed. So
+    are the pixels of a damaged input, to within 64 px.
+
+    Raises
+    ------
+    InputError
+        Most of the scene cannot be read.
+    OutputError, ResourceError
+        A tile cannot be written.
+    """
+    store = kept.store
+    journal = Journal(store)
+    gpu = str(getattr(detector, "device", "cpu")).startswith("cuda")
+
+    def score_tile(tile: Tile) -> ScoredTile:
+        known = journal.recall(tile)
+        if known is not None:
+            return known
+        block, lost_px, reason = read_or_salvage(pair, tile)
+        stored = score_block(detector, block)
+        kept.keep(tile, stored, block)
+        return journal.record(tile, stored, grid.part(block), lost_px, reason)
+
+    def give_up(tile: Tile, error: Exception) -> ScoredTile:
+        if isinstance(error, OutputError):  # the tile is fine, the disk is not
+            raise error
+        nodata = np.full(tile.core.shape, SCORE_NODATA, np.uint16)
+        return journal.record(tile, nodata, nothing, tile.core.size, explain(error))
+
+    unseen = np.zeros((2, len(grid.bands), 0, 0))
+    nothing = PreviewPart(0, 0, unseen, np.zeros((0, 0), np.int64))
+    scored = Scored(Preview(grid))
+    plan = plan_tiles(detector, store.plan.shape, store.tile_size)
+    results = stages.run(score_tile, plan, retries=RETRIES, rescue=give_up, gpu=gpu)
+    for tile, result in zip(plan, results, strict=True):
+        scored.add(tile, result)
+    return scored
+
+
+def explain(error: Exception) -> str:
+    """Say in one line why a tile failed."""
+    if isinstance(error, GeochangeError):
+        return str(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def score_block(detector: Detector, block: PairBlock) -> NDArray[np.uint16]:
+    """Return the stored score of a block's core, uint16 (height, width)."""
+    inner = block.tile.core_in_read
+    valid = block.valid[inner]
+    if not valid.any():
+        return np.full(block.tile.core.shape, SCORE_NODATA, np.uint16)
+    score = detector.score(block.before[None], block.after[None], block.valid[None])[0][inner]
+    return encode_score(np.where(valid, score, np.nan))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
-from geochange.engine.runner import ThreadRunner
+from geochange.engine.runner import TILES_IN_FLIGHT, Rescue, Runner, run_in_window
 from geochange.tiles import Tile
 
 T = TypeVar("T")
@@ -27,14 +29,14 @@ class Stages:
 
     Attributes
     ----------
-    runner : ThreadRunner
+    runner : Runner
     on_progress : callable
         See :data:`Progress`.
     seconds : dict
         Wall-clock time per finished stage.
     """
 
-    runner: ThreadRunner
+    runner: Runner
     on_progress: Progress = report_nothing
     seconds: dict[str, float] = field(default_factory=dict)
     current: str = ""
@@ -49,13 +51,35 @@ class Stages:
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
         self.on_progress(name, 1, 1)
 
-    def run(self, task: Callable[[Tile], T], tiles: Iterable[Tile]) -> Iterator[T]:
-        """Yield ``task(tile)`` in order, reporting progress; has the type of ``map``."""
-        return self._count(self.runner.run(task, tiles), tiles)
+    def run(
+        self,
+        task: Callable[[Tile], T],
+        tiles: Iterable[Tile],
+        *,
+        retries: int = 0,
+        rescue: Rescue[T] | None = None,
+        gpu: bool = False,
+    ) -> Iterator[T]:
+        """Yield ``task(tile)`` in order, reporting progress; has the type of ``map``.
 
-    def stream(self, task: Callable[[Tile], T], tiles: Iterable[Tile]) -> Iterator[T]:
-        """Like :meth:`run` for large results such as blocks: few are held at a time."""
-        return self._count(self.runner.run(task, tiles, in_flight=2), tiles)
+        See :meth:`geochange.engine.runner.Runner.run`.
+        """
+        results = self.runner.run(task, tiles, retries=retries, rescue=rescue, gpu=gpu)
+        return self._count(results, tiles)
+
+    def run_here(
+        self, task: Callable[[Tile], T], tiles: Iterable[Tile], *, in_flight: int = TILES_IN_FLIGHT
+    ) -> Iterator[T]:
+        """Like :meth:`run`, always in threads of this process.
+
+        For tasks that are cheaper than sending them elsewhere, or whose results are large.
+        """
+        threads = self.runner.threads_here
+        with ThreadPoolExecutor(threads) as pool:
+            results = run_in_window(
+                lambda tile: pool.submit(task, tile), tiles, lambda: in_flight * threads
+            )
+            yield from self._count(results, tiles)
 
     def _count(self, results: Iterator[T], tiles: Iterable[Tile]) -> Iterator[T]:
         total = len(tiles) if isinstance(tiles, Sized) else 0
@@ -67,9 +91,12 @@ class Stages:
 
 def peak_memory_bytes() -> int | None:
     """Peak resident memory of this process so far; None where the system does not tell."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux; getrusage would count what a parent held before it forked
+        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="ascii"))
+        return int(found.group(1)) * 1024 if found else None
     try:
         import resource
     except ImportError:  # Windows
         return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -11,16 +11,17 @@ import rasterio.shutil
 from rasterio.windows import Window as RasterioWindow
 
 from geochange.alignment.pair import Pair, open_pair
-from geochange.engine.runner import ThreadRunner
-from geochange.engine.scoring import choose_tile_size
+from geochange.engine.runner import open_runner
+from geochange.engine.sizing import choose_tile_size
 from geochange.engine.stages import Progress, Stages, report_nothing
-from geochange.exports.cog import BOUNDS
 from geochange.exports.run import describe_inputs
 from geochange.io.outputs import new_folder, write_json
 from geochange.io.scene import Source
 from geochange.tiles import TilePlan, Window
 
 BLOCK_PX = 512
+CACHE_BYTES = 32 * 2**20
+"""Of pixels that GDAL holds while it copies; by default a share of the machine's memory."""
 
 
 def align(
@@ -29,7 +30,7 @@ def align(
     output: str | os.PathLike[str],
     *,
     tile_size: int | None = None,
-    workers: int = 0,
+    threads: int = 0,
     overwrite: bool = False,
     on_progress: Progress = report_nothing,
     **pair_settings: object,
@@ -60,7 +61,7 @@ def align(
     target = Path(output)
     with (
         new_folder(target, overwrite=overwrite, inputs=pair.paths) as folder,
-        ThreadRunner(workers) as runner,
+        open_runner(threads=threads) as runner,
     ):
         stages = Stages(runner, on_progress)
         size = choose_tile_size(pair.shape, len(pair.before.bands), tile_size)
@@ -80,7 +81,7 @@ def _write_dates(pair: Pair, folder: Path, plan: TilePlan, stages: Stages) -> No
         _create(folder / "before.partial.tif", pair, pair.before.bands) as first,
         _create(folder / "after.partial.tif", pair, pair.after.bands) as second,
     ):
-        for block in stages.stream(pair.read, plan):
+        for block in stages.run_here(pair.read, plan, in_flight=2):
             inside = block.tile.core.intersect(grid) or block.tile.core
             place = RasterioWindow(inside.col, inside.row, inside.width, inside.height)
             inner = block.tile.core_in_read
@@ -114,7 +115,7 @@ def _create(path: Path, pair: Pair, bands: tuple[str, ...]) -> rasterio.io.Datas
 
 
 def _finish(partial: Path, path: Path) -> None:
-    with rasterio.Env(**BOUNDS):
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
         rasterio.shutil.copy(
             partial,
             path,

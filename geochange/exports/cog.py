@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
-from xml.etree import ElementTree as ET
 
-import rasterio.shutil
+from rasterio.io import MemoryFile
 
+from geochange.exports.pyramid import Resampling, encode_levels
 from geochange.io.atomic import replace_atomically
 from geochange.io.score import MASK_NODATA, SCORE_SCALE
-from geochange.io.tilestore import VRT_TYPES, TileStore
+from geochange.io.tiff import LONG, SUBFILE_TYPE, Field, Fields, Image, pack_head, read_fields
+from geochange.io.tilestore import TileStore
+from geochange.maps.sweep import Runner
 
-BLOCK_SIZE = 512
-BOUNDS = {"GDAL_MAX_DATASET_POOL_SIZE": "8", "GDAL_CACHEMAX": 32 * 2**20}
-"""Keeps memory flat: GDAL would hold hundreds of tiles open, and their pixels (cache in bytes)."""
 Color = tuple[int, int, int, int]
 MASK_COLORS: Mapping[int, Color] = {
     0: (255, 255, 255, 255),
@@ -23,6 +22,10 @@ MASK_COLORS: Mapping[int, Color] = {
     MASK_NODATA: (128, 128, 128, 0),
 }
 """Colours (red, green, blue, alpha) of a change mask. TIFF keeps alpha for nodata alone."""
+STRIPS = (273, 278, 279)
+"""TIFF tags of an image that is not tiled: offsets, rows and bytes of its strips."""
+OF_OVERVIEWS = (258, 262, 277, 284, 320, 339, 42113)
+"""TIFF tags that an overview has too: what a sample is, colours, nodata."""
 
 
 def write_cog(
@@ -34,17 +37,19 @@ def write_cog(
     offset: float = 0.0,
     colormap: Mapping[int, Color] | None = None,
     tags: Mapping[str, str] | None = None,
-    overview_resampling: Literal["average", "nearest", "mode"] = "average",
+    overviews: Resampling = "average",
+    run: Runner = map,
 ) -> Path:
-    """Write the raster of a tile store as a Cloud Optimized GeoTIFF, tile by tile.
+    """Write the raster of a tile store as a Cloud Optimized GeoTIFF, block by block.
 
-    Missing tiles become nodata, nodata is never averaged into overviews, and the same store gives
-    the same bytes. Memory does not grow with the raster.
+    Missing tiles become nodata, nodata is never averaged into overviews, and the same pixels give
+    the same bytes, whatever the tiles and whoever runs the loops. Memory does not grow with the
+    raster; the blocks wait in the store's folder until the file is put together.
 
     Parameters
     ----------
     store : TileStore
-        Finished tiles of one band.
+        Finished tiles of one band, uint8 or uint16.
     path : str or Path
         File to write; an existing one is replaced at the end.
     description : str
@@ -55,8 +60,10 @@ def write_cog(
         Colour table for a uint8 store.
     tags : mapping of str to str, optional
         Metadata of the dataset.
-    overview_resampling : {"average", "nearest", "mode"}
+    overviews : {"average", "nearest"}
         How overviews are made; "nearest" keeps classes and the share of each.
+    run : callable
+        How the loops over parts of the raster run; see :class:`~geochange.maps.sweep.Runner`.
 
     Returns
     -------
@@ -66,7 +73,7 @@ def write_cog(
     Raises
     ------
     OutputError, ResourceError
-        The file cannot be written, the disk is full.
+        The file cannot be written, the disk is full, a tile is damaged.
 
     Examples
     --------
@@ -82,30 +89,34 @@ def write_cog(
     ...     mask.shape, mask.descriptions, mask.tags(ns="IMAGE_STRUCTURE")["LAYOUT"]
     ((2, 3), ('change',), 'COG')
     """
-    described = _describe(store, description, scale, offset, colormap or {}, tags or {})
-    with replace_atomically(path) as temporary, rasterio.Env(**BOUNDS):
-        rasterio.shutil.copy(
-            str(described),
-            str(temporary),
-            driver="COG",
-            compress="ZSTD",
-            level="1",  # higher levels take longer and save nothing on scores
-            predictor="NO" if colormap else "YES",
-            blocksize=str(BLOCK_SIZE),
-            bigtiff="IF_SAFER",
-            num_threads="ALL_CPUS",
-            overview_resampling=overview_resampling.upper(),
-            overviews="IGNORE_EXISTING",
-        )
+    work = store.folder / "pyramid"
+    try:
+        with replace_atomically(path) as temporary:
+            fields = _describe(store, description, scale, offset, colormap, tags or {})
+            levels = encode_levels(store, work, overviews, run)
+            images = [
+                Image(_of_overview(fields) if n else fields, level.plan.shape, sizes)
+                for n, (level, sizes) in enumerate(levels)
+            ]
+            with temporary.open("wb") as file:
+                file.write(pack_head(images))
+                for level, sizes in reversed(levels):
+                    file.writelines(level.take_blocks(sizes))
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     return Path(path)
 
 
-def write_score(store: TileStore, path: str | Path, *, tags: Mapping[str, str]) -> Path:
+def write_score(
+    store: TileStore, path: str | Path, *, tags: Mapping[str, str], run: Runner = map
+) -> Path:
     """Write ``score.tif``: uint16 levels whose band scale gives change scores in [0, 1]."""
-    return write_cog(store, path, description="change score", scale=SCORE_SCALE, tags=tags)
+    return write_cog(store, path, description="change score", scale=SCORE_SCALE, tags=tags, run=run)
 
 
-def write_mask(store: TileStore, path: str | Path, *, tags: Mapping[str, str]) -> Path:
+def write_mask(
+    store: TileStore, path: str | Path, *, tags: Mapping[str, str], run: Runner = map
+) -> Path:
     """Write ``mask.tif``: uint8, 0 no change, 1 change, 255 nodata, with a colour table."""
     return write_cog(
         store,
@@ -113,7 +124,8 @@ def write_mask(store: TileStore, path: str | Path, *, tags: Mapping[str, str]) -
         description="change",
         colormap=MASK_COLORS,
         tags=tags,
-        overview_resampling="nearest",
+        overviews="nearest",
+        run=run,
     )
 
 
@@ -122,40 +134,33 @@ def _describe(
     description: str,
     scale: float | None,
     offset: float,
-    colormap: Mapping[int, Color],
+    colormap: Mapping[int, Color] | None,
     tags: Mapping[str, str],
-) -> Path:
-    """Wrap the mosaic of a store into a VRT that also says what its values mean."""
-    mosaic = store.write_vrt()
-    height, width = store.plan.shape
-    root = ET.Element("VRTDataset", rasterXSize=str(width), rasterYSize=str(height))
-    if store.geobox.crs is not None:
-        ET.SubElement(root, "SRS").text = store.geobox.crs.to_wkt()
-    geotransform = (repr(float(value)) for value in store.geobox.affine.to_gdal())
-    ET.SubElement(root, "GeoTransform").text = ", ".join(geotransform)
-    metadata = ET.SubElement(root, "Metadata")
-    for key, value in tags.items():
-        ET.SubElement(metadata, "MDI", key=key).text = value
-    band = ET.SubElement(root, "VRTRasterBand", dataType=VRT_TYPES[store.dtype], band="1")
-    ET.SubElement(band, "Description").text = description
-    ET.SubElement(band, "NoDataValue").text = repr(store.nodata)
-    if scale is not None:
-        ET.SubElement(band, "Offset").text = repr(offset)
-        ET.SubElement(band, "Scale").text = repr(scale)
-    if colormap:
-        _add_colors(band, colormap)
-    source = ET.SubElement(band, "SimpleSource")
-    ET.SubElement(source, "SourceFilename", relativeToVRT="1").text = mosaic.name
-    ET.SubElement(source, "SourceBand").text = "1"
-    path = mosaic.with_name("described.vrt")
-    ET.ElementTree(root).write(path, encoding="utf-8")
-    return path
+) -> Fields:
+    """Return what GDAL writes into a GeoTIFF of one pixel that has this place and meaning."""
+    crs = store.geobox.crs
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff",
+            height=1,
+            width=1,
+            count=1,
+            dtype=store.dtype,
+            nodata=store.nodata,
+            crs=None if crs is None else crs.to_wkt(),
+            transform=store.geobox.affine,
+            endianness="LITTLE",
+        ) as dataset:
+            dataset.update_tags(**tags)
+            dataset.set_band_description(1, description)
+            if scale is not None:
+                dataset.scales, dataset.offsets = (scale,), (offset,)
+            if colormap:
+                dataset.write_colormap(1, colormap)
+        fields = read_fields(bytes(memory.getbuffer()))
+    return {tag: field for tag, field in fields.items() if tag not in STRIPS}
 
 
-def _add_colors(band: ET.Element, colormap: Mapping[int, Color]) -> None:
-    ET.SubElement(band, "ColorInterp").text = "Palette"
-    table = ET.SubElement(band, "ColorTable")
-    for value in range(256):
-        red, green, blue, alpha = colormap.get(value, (0, 0, 0, 255))
-        channels = {"c1": str(red), "c2": str(green), "c3": str(blue), "c4": str(alpha)}
-        ET.SubElement(table, "Entry", channels)
+def _of_overview(fields: Fields) -> Fields:
+    reduced = {tag: field for tag, field in fields.items() if tag in OF_OVERVIEWS}
+    return {SUBFILE_TYPE: Field(LONG, (1).to_bytes(4, "little")), **reduced}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import geopandas
-import pandas
 
 LAYER = "changes"
 """Name of the layer of change polygons."""
@@ -87,20 +86,3 @@ def fields_of(frame: geopandas.GeoDataFrame) -> dict[str, str]:
         name: FIELDS.get(name) or kinds.get(values.dtype.kind, "str")
         for name, values in columns.items()
     }
-
-
-def best_changes(batches: Iterable[geopandas.GeoDataFrame], limit: int) -> geopandas.GeoDataFrame:
-    """Return the ``limit`` features of the highest ``score_mean``, best first; memory is bounded.
-
-    Examples
-    --------
-    >>> columns = {"id": [1, 2], "score_mean": [0.5, 0.9]}
-    >>> batch = geopandas.GeoDataFrame(columns, geometry=[None, None])
-    >>> list(best_changes([batch], limit=1)["id"])
-    [2]
-    """
-    best = geopandas.GeoDataFrame({"id": [], "score_mean": []}, geometry=[])
-    for batch in batches:
-        both = pandas.concat([best, batch]) if len(best) else batch
-        best = both.sort_values(["score_mean", "id"], ascending=[False, True]).head(limit)
-    return best.reset_index(drop=True)

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 import geopandas
 import numpy as np
+import pandas
 import shapely
 from odc.geo.geobox import GeoBox
 
@@ -105,18 +106,25 @@ def _write_features(
 def _properties(
     batch: geopandas.GeoDataFrame, fields: Mapping[str, str]
 ) -> Iterator[dict[str, Any]]:
-    present = [name for name in fields if name in batch]
-    for row in zip(*(batch[name] for name in present), strict=True):
-        known = dict(zip(present, row, strict=True))
-        yield {name: _plain(known.get(name), kind) for name, kind in fields.items()}
+    columns = [
+        _plain(batch[name], kind) if name in batch else [None] * len(batch)
+        for name, kind in fields.items()
+    ]
+    return (dict(zip(fields, row, strict=True)) for row in zip(*columns, strict=True))
 
 
-def _plain(value: Any, kind: str) -> Any:
-    """Return a value that JSON knows; None for whatever is missing or not finite."""
-    if value is None or value != value:
-        return None
-    if kind == "int64":
-        return int(value)
-    if kind == "float64":
-        return round(float(value), 6) if math.isfinite(value) else None
-    return str(np.datetime64(value, "D")) if kind.startswith("datetime64") else str(value)
+def _plain(values: pandas.Series, kind: str) -> list[Any]:
+    """Return values that JSON knows; None for whatever is missing or not finite."""
+    known = values.notna().to_numpy()
+    given = values[known].to_numpy()
+    plain: list[Any]
+    if kind.startswith("datetime64"):
+        plain = np.datetime_as_string(given.astype(kind)).tolist()
+    elif kind == "float64":
+        numbers = given.astype(np.float64).tolist()
+        plain = [round(number, 6) if math.isfinite(number) else None for number in numbers]
+    else:
+        plain = [int(value) if kind == "int64" else str(value) for value in given.tolist()]
+    column = np.full(len(values), None, np.object_)
+    column[known] = plain
+    return column.tolist()

@@ -1,9 +1,9 @@
-"""Change polygons as a GeoPackage that QGIS opens styled."""
+"""Polygons as a GeoPackage that QGIS opens styled."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -67,18 +67,49 @@ def write_gpkg(
     """
     fields = {**fields, "status": "str"}
     classes: set[str] = set()
+    return write_styled(
+        _prepare(batches, classes),
+        path,
+        layer=LAYER,
+        fields=fields,
+        geobox=geobox,
+        styles=lambda: {name: polygon_style(name, classes, fields) for name in STYLES},
+    )
+
+
+def write_styled(
+    batches: Iterable[geopandas.GeoDataFrame],
+    path: str | Path,
+    *,
+    layer: str,
+    fields: Mapping[str, str],
+    geobox: GeoBox,
+    styles: Callable[[], Mapping[str, str]],
+) -> Path:
+    """Write polygons as a layer of a GeoPackage 1.2 with styles for QGIS; see :func:`write_gpkg`.
+
+    Parameters
+    ----------
+    batches, path, geobox
+        See :func:`write_gpkg`.
+    layer : str
+    fields : mapping of str to str
+        Name to numpy type, in order.
+    styles : callable
+        Returns name to QML; asked when all batches have passed. The first style is the default.
+    """
     with replace_atomically(path) as temporary:
         write_layer(
             temporary,
-            _prepare(batches, classes),
-            layer=LAYER,
+            batches,
+            layer=layer,
             fields=fields,
             geometry_type="MultiPolygon",
             geobox=geobox,
             dataset_options={"VERSION": "1.2"},
             layer_options={"GEOMETRY_NAME": GEOMETRY_COLUMN, "SPATIAL_INDEX": "YES"},
         )
-        _add_styles(temporary, classes, fields)
+        _add_styles(temporary, layer, styles())
     return Path(path)
 
 
@@ -92,7 +123,7 @@ def _prepare(
         yield batch if "status" in batch else batch.assign(status="unreviewed")
 
 
-def _add_styles(path: Path, classes: Iterable[str], fields: Mapping[str, str]) -> None:
+def _add_styles(path: Path, layer: str, styles: Mapping[str, str]) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(STYLE_TABLE)
         connection.executemany(
@@ -100,16 +131,8 @@ def _add_styles(path: Path, classes: Iterable[str], fields: Mapping[str, str]) -
             "f_geometry_column, styleName, styleQML, styleSLD, useAsDefault, description, owner, "
             "update_time) VALUES ('', '', ?, ?, ?, ?, '', ?, ?, '', ?)",
             [
-                (
-                    LAYER,
-                    GEOMETRY_COLUMN,
-                    name,
-                    polygon_style(name, classes, fields),
-                    position == 0,
-                    f"geochange: {name}",
-                    EPOCH,
-                )
-                for position, name in enumerate(STYLES)
+                (layer, GEOMETRY_COLUMN, name, qml, position == 0, f"geochange: {name}", EPOCH)
+                for position, (name, qml) in enumerate(styles.items())
             ],
         )
         # QGIS finds styles only in a table that GDAL lists, so the file has two layers for readers.

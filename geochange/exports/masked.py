@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from geochange.alignment.grid import gsd_m
-from geochange.engine.runner import ThreadRunner
+from geochange.engine.runner import open_runner
 from geochange.errors import OutputError
 from geochange.evaluation.layers import read_levels
 from geochange.exports.cog import write_mask
@@ -62,7 +62,7 @@ def open_score(score: Score) -> ScoreFile:
     return ScoreFile(describe_raster(path).take([0]))
 
 
-def threshold(score: Score, rule: str | float | None = None, *, workers: int = 0) -> Threshold:
+def threshold(score: Score, rule: str | float | None = None, *, threads: int = 0) -> Threshold:
     """Choose a threshold from the exact histogram of a score raster of any size.
 
     Parameters
@@ -95,7 +95,7 @@ def threshold(score: Score, rule: str | float | None = None, *, workers: int = 0
 
     height, width = (int(n) for n in source.geobox.shape)
     histogram = np.zeros(SCORE_LEVELS, np.int64)
-    with ThreadRunner(workers) as runner:
+    with open_runner(threads=threads) as runner:
         for counts in runner.run(count, TilePlan((height, width), source.tile_size)):
             histogram += counts
     return choose_threshold(histogram, str(_rule_of(score) if rule is None else rule))
@@ -118,7 +118,7 @@ def clean(
     connectivity: int = 8,
     opening: int = 0,
     closing: int = 0,
-    workers: int = 0,
+    threads: int = 0,
     overwrite: bool = False,
 ) -> Path:
     """Write the change mask of a finished score with another threshold or cleaning.
@@ -130,7 +130,7 @@ def clean(
         Mask to write, a cloud-optimised GeoTIFF: 0 no change, 1 change, 255 no data.
     rule : str or float, optional
         See :func:`threshold`.
-    min_area, max_hole, connectivity, opening, closing, workers, overwrite
+    min_area, max_hole, connectivity, opening, closing, threads, overwrite
         See :func:`geochange.detect`.
 
     Raises
@@ -156,13 +156,13 @@ def clean(
         min_area_px=parse_area_px(min_area, size),
         connectivity=connectivity,
     )
-    found = threshold(score, rule, workers=workers)
+    found = threshold(score, rule, threads=threads)
     with (
         explain_failure(target),
         tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as name,
-        ThreadRunner(workers) as runner,
+        open_runner(threads=threads) as runner,
     ):
         mask = TileStore(Path(name), source.geobox, source.tile_size, "uint8", MASK_NODATA)
         clean_tiles(source, mask, found, cleaning, run=runner.run)
-        write_mask(mask, target, tags={"SOFTWARE": "geochange"})
+        write_mask(mask, target, tags={"SOFTWARE": "geochange"}, run=runner.run)
     return target

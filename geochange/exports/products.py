@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,18 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.alignment.pair import Pair
+from geochange.exports.changes import best_changes, total_classes
 from geochange.exports.cog import write_mask, write_score
-from geochange.exports.fields import LAYER, best_changes, delta_fields, polygon_fields
+from geochange.exports.fields import delta_fields, polygon_fields
 from geochange.exports.geojson import write_geojson
 from geochange.exports.gpkg import write_gpkg
 from geochange.exports.qgis import MAX_BOOKMARKS, ShownDate, list_bookmarks, write_project
 from geochange.exports.quicklook import Quicklook, draw_thumbnails
-from geochange.exports.report import ClassTotal, ReportData, ReportedChange, write_report
+from geochange.exports.report import ReportData, ReportedChange, write_report
 from geochange.exports.vrt import write_stack_vrt
 from geochange.io.scene import DateReader
 from geochange.io.tilestore import TileStore
 from geochange.io.vector import read_batches
 from geochange.maps.polygons import to_pixels
+from geochange.maps.sweep import Runner
 from geochange.maps.threshold import Threshold
 from geochange.viz import pictures
 
@@ -93,34 +93,29 @@ def write_changes(
     }
 
 
-def total_classes(path: Path) -> list[ClassTotal]:
-    """Count the polygons of a GeoPackage by class, most frequent first."""
-    query = (
-        f'SELECT "class", COUNT(*), SUM(pixels), SUM(area_m2) FROM {LAYER} '
-        'GROUP BY "class" ORDER BY 2 DESC, 1'
-    )
-    with closing(sqlite3.connect(path)) as connection:
-        return [ClassTotal(*row) for row in connection.execute(query)]
-
-
-def write_rasters(findings: Findings, folder: Path, products: Iterable[str]) -> None:
-    """Write ``score.tif`` and ``mask.tif``."""
+def write_rasters(
+    findings: Findings, folder: Path, products: Iterable[str], *, run: Runner = map
+) -> None:
+    """Write ``score.tif`` and ``mask.tif``, where a stopped run has not done so already."""
     tags = {"GEOCHANGE_RUN": str(findings.run["fingerprint"]), "SOFTWARE": "geochange"}
-    if "score" in products:
-        write_score(findings.score, folder / "score.tif", tags=tags)
-    if "mask" in products:
-        write_mask(findings.mask, folder / "mask.tif", tags=tags)
+    score, mask = folder / "score.tif", folder / "mask.tif"
+    if "score" in products and not score.exists():
+        write_score(findings.score, score, tags=tags, run=run)
+    if "mask" in products and not mask.exists():
+        write_mask(findings.mask, mask, tags=tags, run=run)
 
 
-def write_views(findings: Findings, folder: Path, products: Iterable[str]) -> None:
-    """Write what people look at, ``changes.qgz`` and ``report.html``; reads the changes once."""
+def write_views(
+    findings: Findings, folder: Path, products: Iterable[str], *, run: Runner = map
+) -> None:
+    """Write what people look at, ``changes.qgz`` and ``report.html``."""
     if not {"qgis", "report"} & set(products):
         return
-    best = best_changes(read_batches(folder / "changes.gpkg"), MAX_BOOKMARKS)
+    best = best_changes(folder / "changes.gpkg", MAX_BOOKMARKS)
     if "qgis" in products:
         write_qgis_project(findings, best, folder)
     if "report" in products:
-        write_run_report(findings, best.head(REPORTED_CHANGES), folder)
+        write_run_report(findings, best.head(REPORTED_CHANGES), folder, run=run)
 
 
 def write_qgis_project(findings: Findings, best: geopandas.GeoDataFrame, folder: Path) -> None:
@@ -164,9 +159,11 @@ def _day(text: str | None) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
-def write_run_report(findings: Findings, best: geopandas.GeoDataFrame, folder: Path) -> None:
+def write_run_report(
+    findings: Findings, best: geopandas.GeoDataFrame, folder: Path, *, run: Runner = map
+) -> None:
     """Write ``report.html``."""
-    pair, run = findings.pair, findings.run
+    pair, facts = findings.pair, findings.run
     names = [pair_name(scene.files[0].path, len(scene.files)) for scene in pair.scenes]
     quicklook = findings.quicklook
     data = ReportData(
@@ -175,25 +172,25 @@ def write_run_report(findings: Findings, best: geopandas.GeoDataFrame, folder: P
         after_name=names[1],
         before=pictures.encode_webp(quicklook.before, 1024),
         after=pictures.encode_webp(quicklook.after, 1024),
-        change=pictures.encode_png(_change_picture(findings)),
-        changes=tuple(_report_changes(findings, best)),
+        change=pictures.encode_png(pictures.render_mask(quicklook.change.view(np.uint8))),
+        changes=tuple(_report_changes(findings, best, run)),
         classes=tuple(total_classes(folder / "changes.gpkg")),
         valid_pixels=int(findings.histogram.sum()),
         same_stretch=quicklook.same_stretch,
-        changed_pixels=run["changes"]["pixels"],
-        changed_area_m2=run["changes"]["area_m2"],
+        changed_pixels=facts["changes"]["pixels"],
+        changed_area_m2=facts["changes"]["area_m2"],
         histogram=findings.histogram,
         threshold=findings.threshold.value,
-        method=run["method"]["name"],
-        method_reason=run["method"]["reason"],
-        threshold_method=run["threshold"]["reason"],
+        method=facts["method"]["name"],
+        method_reason=facts["method"]["reason"],
+        threshold_method=facts["threshold"]["reason"],
         date_before=_day(pair.dates[0]),
         date_after=_day(pair.dates[1]),
-        parameters=run["settings"],
-        notes=pair.notes,
-        run=run,
-        command=run["command"],
-        version=run["geochange"],
+        parameters=facts["settings"],
+        notes=tuple(facts["notes"]),
+        run=facts,
+        command=facts["command"],
+        version=facts["geochange"],
     )
     write_report(data, folder / "report.html")
 
@@ -204,23 +201,15 @@ def pair_name(path: str, files: int) -> str:
     return place.name if files == 1 else f"{place.parent.name}/ ({files} files)"
 
 
-def _change_picture(findings: Findings) -> NDArray[np.uint8]:
-    """Draw the mask in the quicklook's size; a cell with any change shows it."""
-    height, width = findings.quicklook.before.shape[:2]
-    plan = findings.mask.plan
-    factor = -(-max(plan.shape) // max(height, width))
-    picture = np.zeros((height, width), np.uint8)
-    for tile in plan:
-        rows, cols = np.nonzero(findings.mask.read(tile.core) == 1)
-        picture[(rows + tile.core.row) // factor, (cols + tile.core.col) // factor] = 1
-    return pictures.render_mask(picture)
-
-
-def _report_changes(findings: Findings, best: geopandas.GeoDataFrame) -> Iterable[ReportedChange]:
-    for row in best.to_dict("records"):
-        shape: Any = to_pixels(row["geometry"], findings.pair.geobox)
+def _report_changes(
+    findings: Findings, best: geopandas.GeoDataFrame, run: Runner
+) -> Iterator[ReportedChange]:
+    shapes = to_pixels(best.geometry.to_numpy(), findings.pair.geobox).tolist()
+    thumbnails = draw_thumbnails(findings.pair, findings.quicklook, shapes, run=run)
+    for row, shape, (before, after) in zip(
+        best.to_dict("records"), shapes, thumbnails, strict=True
+    ):
         left, top, right, bottom = shape.bounds
-        before, after = draw_thumbnails(findings.pair, findings.quicklook, shape)
         yield ReportedChange(
             number=int(row["id"]),
             name=str(row["class"]),

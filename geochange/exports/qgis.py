@@ -90,7 +90,7 @@ def list_bookmarks(changes: geopandas.GeoDataFrame, geobox: GeoBox) -> list[Book
     ----------
     changes : GeoDataFrame
         Polygons in the CRS of ``geobox`` with ``class`` and ``score_mean``; take those of
-        ``best_changes(batches, MAX_BOOKMARKS)``.
+        ``best_changes(path, MAX_BOOKMARKS)``.
     geobox : GeoBox
         Its pixel size gives the margin around a change.
     """

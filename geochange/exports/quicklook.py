@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 
 from geochange.alignment.pair import Pair
+from geochange.blocks import BoolArray, PairBlock
 from geochange.maps.preview import Preview
-from geochange.tiles import Window
+from geochange.maps.runs import Runs
+from geochange.maps.sweep import Runner
+from geochange.tiles import Tile, Window
 from geochange.viz import pictures
 
 THUMBNAIL_PX = 160
@@ -28,6 +32,10 @@ class Quicklook:
     Attributes
     ----------
     before, after : uint8 (h, w, 4)
+    change : bool (h, w)
+        Cells with any change; filled by :meth:`mark`.
+    factor : int
+        Pixels per cell along each axis.
     limits : tuple of two lists of (low, high)
         The stretch of each date, one pair per shown band.
     same_stretch : bool
@@ -37,6 +45,8 @@ class Quicklook:
 
     before: NDArray[np.uint8]
     after: NDArray[np.uint8]
+    change: BoolArray
+    factor: int
     limits: tuple[pictures.Limits, pictures.Limits]
     same_stretch: bool
     bands: tuple[int, ...]
@@ -48,7 +58,16 @@ class Quicklook:
         *limits, same = pictures.stretch_pair(before, after, valid)
         first = pictures.render_rgb(before, valid, limits[0])
         second = pictures.render_rgb(after, valid, limits[1])
-        return cls(first, second, (limits[0], limits[1]), same, preview.bands)
+        change, grid = np.zeros_like(valid), preview.grid
+        return cls(first, second, change, grid.factor, (limits[0], limits[1]), same, grid.bands)
+
+    def mark(self, runs: Runs) -> None:
+        """Show runs of change, placed on the whole grid."""
+        row, col = np.divmod(runs.starts, runs.stride)
+        width = self.change.shape[1]
+        first = row // self.factor * width + col // self.factor
+        last = first - col // self.factor + (col + runs.lengths - 1) // self.factor
+        self.change.reshape(-1)[Runs(first, last + 1, width).places] = True
 
     def save(self, folder: Path) -> None:
         """Write ``before.png`` and ``after.png``."""
@@ -57,24 +76,53 @@ class Quicklook:
             (folder / f"{name}.png").write_bytes(pictures.encode_png(picture))
 
 
-def draw_thumbnails(pair: Pair, quicklook: Quicklook, change_px: Any) -> tuple[bytes, bytes]:
-    """Return pictures of one change at both dates, its outline alone drawn on the after date.
+def draw_thumbnails(
+    pair: Pair, quicklook: Quicklook, changes_px: Sequence[Any], *, run: Runner = map
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield pictures of each change at both dates, its outline alone drawn on the after date.
 
     Parameters
     ----------
-    change_px : Polygon or MultiPolygon
-        The change, in pixels of the grid.
+    pair : Pair
+    quicklook : Quicklook
+        Gives bands and stretch.
+    changes_px : sequence of Polygon or MultiPolygon
+        In pixels of the grid.
+    run : callable
+        How the loop over the changes runs; see :class:`~geochange.maps.sweep.Runner`.
+
+    Yields
+    ------
+    before, after : bytes
+        WebP; empty where nothing of the pair can be read.
     """
+    bands, limits = list(quicklook.bands), quicklook.limits
+
+    def draw(tile: Tile) -> tuple[bytes, bytes]:
+        block = pair.salvage(tile.read)
+        return _draw(block, changes_px[tile.index], bands, limits)
+
+    windows = [_frame(change) for change in changes_px]
+    return run(draw, [Tile(number, window, window) for number, window in enumerate(windows)])
+
+
+def _frame(change_px: Any) -> Window:
     left, top, right, bottom = change_px.bounds
     side = int(np.clip(2 * max(right - left, bottom - top), MIN_SIDE_PX, MAX_SIDE_PX))
-    row, col = int((top + bottom - side) / 2), int((left + right - side) / 2)
-    window = Window(row, col, side, side)
-    block = pair.read_window(window)
-    place = Affine.translation(col, row)
+    return Window(int((top + bottom - side) / 2), int((left + right - side) / 2), side, side)
+
+
+def _draw(
+    block: PairBlock, change_px: Any, bands: list[int], limits: Sequence[pictures.Limits]
+) -> tuple[bytes, bytes]:
+    window = block.tile.read
+    if not block.valid.any():
+        return b"", b""
+    place = Affine.translation(window.col, window.row)
     edge = pictures.outline(rasterize([change_px], window.shape, transform=place, dtype="uint8"))
     drawn = [
-        pictures.render_rgb(image[list(quicklook.bands)], block.valid, limits)
-        for image, limits in zip((block.before, block.after), quicklook.limits, strict=True)
+        pictures.render_rgb(image[bands], block.valid, stretch)
+        for image, stretch in zip((block.before, block.after), limits, strict=True)
     ]
     drawn[1][edge] = (*pictures.CHANGE_COLOUR, 255)
     first, second = (

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from geochange.exports.cartography import MapFrame, area_text, frame_of, length_text, scale_bar
+from geochange.exports.changes import ClassTotal
 from geochange.exports.styles import TEMPLATES, class_colors
 from geochange.io.atomic import replace_atomically
 from geochange.viz.pictures import CHANGE_COLOUR, data_uri
@@ -42,7 +43,7 @@ class ReportedChange:
     area_m2, perimeter_m : float or None
         None without CRS.
     before, after : bytes
-        Thumbnails, PNG or WebP; may be empty.
+        Thumbnails, PNG or WebP; empty where the images cannot be read.
     """
 
     number: int
@@ -56,16 +57,6 @@ class ReportedChange:
     perimeter_m: float | None = None
     before: bytes = b""
     after: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class ClassTotal:
-    """Everything of one class: number of polygons, pixels and mapped area."""
-
-    name: str
-    count: int
-    pixels: int
-    area_m2: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +193,15 @@ def _rows(data: ReportData) -> list[dict[str, Any]]:
     used = 0
     for change in data.changes:
         used += len(change.before) + len(change.after)
-        shown = bool(change.before and change.after) and used <= MAX_THUMBNAIL_BYTES
+        readable = bool(change.before and change.after)
+        shown = readable and used <= MAX_THUMBNAIL_BYTES
         rows.append(
             {
                 "change": change,
                 "place": place_text(data.geobox, change.row, change.col),
                 "x": 100 * change.col / width,
                 "y": 100 * change.row / height,
+                "readable": readable,
                 "before": data_uri(change.before) if shown else "",
                 "after": data_uri(change.after) if shown else "",
             }

@@ -19,6 +19,7 @@ from geochange.version import __version__, installed_versions
 def describe_run(
     sources: tuple[Source, Source],
     pair: Pair,
+    inputs: Mapping[str, Any],
     method: Mapping[str, object],
     threshold: Threshold,
     settings: Mapping[str, object],
@@ -29,20 +30,21 @@ def describe_run(
     ----------
     sources : tuple
         The two dates as the user gave them.
+    inputs : mapping
+        Of :func:`describe_inputs`.
     method : mapping
         ``name``, ``reason`` and ``options``.
     settings : mapping
         Parameters that change what is found, plain enough for JSON.
     """
-    inputs = describe_inputs(pair)
     height, width = pair.shape
     return {
         "geochange": __version__,
         "kind": "detect",
-        "fingerprint": _key([inputs[when]["files"] for when in ("before", "after")], settings),
+        "fingerprint": fingerprint_inputs(inputs, settings),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": repeat_command(*sources, settings),
-        "inputs": inputs,
+        "inputs": dict(inputs),
         "grid": {
             "crs": None if pair.geobox.crs is None else str(pair.geobox.crs),
             "affine": list(pair.geobox.affine)[:6],
@@ -79,6 +81,11 @@ def describe_inputs(pair: Pair) -> dict[str, Any]:
 
 def _describe_files(scene: Scene) -> list[dict[str, object]]:
     return [found for file in scene.files for found in describe_raster_files(file.path)]
+
+
+def fingerprint_inputs(inputs: Mapping[str, Any], settings: Mapping[str, object]) -> str:
+    """Return the key of a run with these described inputs and (plain) settings."""
+    return _key([inputs[when]["files"] for when in ("before", "after")], settings)
 
 
 def fingerprint_run(before: Source, after: Source, settings: Mapping[str, object]) -> str:

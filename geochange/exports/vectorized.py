@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from geochange.alignment.grid import gsd_m
-from geochange.engine.runner import ThreadRunner
+from geochange.engine.runner import open_runner
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.errors import InputError, UsageError, suggest
 from geochange.evaluation.layers import holds_score
@@ -67,7 +67,7 @@ def vectorize(
     connectivity: int = 8,
     smooth: bool = False,
     tile_size: int | None = None,
-    workers: int = 0,
+    threads: int = 0,
     overwrite: bool = False,
     on_progress: Progress = report_nothing,
 ) -> tuple[Path, int]:
@@ -85,7 +85,7 @@ def vectorize(
         or scaled values needs one.
     min_area : str or int
         Smallest polygon that is kept, such as ``"50m2"`` or ``"20px"``.
-    connectivity, smooth, tile_size, workers, overwrite, on_progress
+    connectivity, smooth, tile_size, threads, overwrite, on_progress
         See :func:`geochange.detect`.
 
     Returns
@@ -124,7 +124,7 @@ def vectorize(
         return large.assign(id=np.arange(first + 1, count + 1))
 
     fields = {name: FIELDS[name] for name in MASK_FIELDS}
-    with ThreadRunner(workers) as runner:
+    with open_runner(threads=threads) as runner:
         stages = Stages(runner, on_progress)
         with stages.stage("polygons"):
             features = change_features(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import errno
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,7 +43,7 @@ def replace_atomically(path: str | Path) -> Iterator[Path]:
     ('whole', 1)
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
     try:
         with explain_failure(path):
             yield temporary
@@ -101,7 +102,8 @@ def is_full(folder: Path, least_free_bytes: int = LEAST_FREE_BYTES) -> bool:
 
 def _explain(path: Path, error: Exception) -> OutputError | ResourceError:
     folder = path.parent
-    if folder.is_dir() and is_full(folder):
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    if full or (folder.is_dir() and is_full(folder)):
         msg = f"the disk of {folder} is full while writing {path.name}; free some space and rerun"
         return ResourceError(msg)
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__

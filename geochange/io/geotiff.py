@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,13 +18,14 @@ from rasterio.windows import Window as RasterioWindow
 
 from geochange.blocks import BoolArray, FloatArray
 from geochange.errors import InputError, UsageError, suggest
+from geochange.io.handles import Datasets, borrow
 from geochange.io.nodata import clamp_nodata, find_valid, is_huge
 from geochange.io.pixelgrid import pixel_ratio
 from geochange.io.rasterfile import RasterFile, one_line, open_dataset
 from geochange.tiles import Window
 
-MAX_OPEN_FILES = 64
-"""Handles that one thread keeps open."""
+TILE_PX = 1024
+"""Rasters that are no wider than this have no tiles side by side."""
 ALIGNED_TOLERANCE_PX = 1e-3
 WARP_TOLERANCE_PX = 1e-9
 """GDAL interpolates coordinates along a window's rows up to this error; a visible one would make
@@ -33,33 +33,6 @@ pixels depend on the tiling. GDAL does not take 0."""
 NO_CRS = "EPSG:3857"
 """Stands in for the one unknown CRS of a pair without CRS: never shown, only affines count."""
 RESAMPLINGS = ("nearest", "bilinear", "cubic", "lanczos", "average")
-
-
-class _Handles(threading.local):
-    """Open datasets of one thread: GDAL handles must not be shared between threads."""
-
-    def __init__(self) -> None:
-        self.open: OrderedDict[tuple[Any, ...], tuple[rasterio.DatasetReader, ...]] = OrderedDict()
-
-    def get(self, reader: GridReader) -> tuple[rasterio.DatasetReader, ...]:
-        file = reader.file
-        source = (file.path, file.stamp, file.geobox, file.alpha, tuple(reader.nodata_groups))
-        key = (*source, reader.geobox, reader.resampling)
-        if key not in self.open:
-            for other in [k for k in self.open if k[0] == file.path and k[1] != file.stamp]:
-                self.close(other)
-            while len(self.open) >= MAX_OPEN_FILES:
-                self.close(next(iter(self.open)))
-            self.open[key] = reader.open()
-        self.open.move_to_end(key)
-        return self.open[key]
-
-    def close(self, key: tuple[Any, ...]) -> None:
-        for dataset in reversed(self.open.pop(key)):
-            dataset.close()
-
-
-_HANDLES = _Handles()
 
 
 @dataclass(frozen=True)
@@ -110,6 +83,11 @@ class GridReader:
                 return None
         return round(relative.f), round(relative.c)
 
+    @property
+    def dtype(self) -> str:
+        """``float32`` where that holds the file's pixels exactly, else ``float64``."""
+        return np.result_type(self.file.dtype, np.float32).name
+
     @cached_property
     def nodata_groups(self) -> dict[float | None, list[int]]:
         """Positions of the bands that share a nodata value: GDAL warps with one value at a time."""
@@ -118,7 +96,20 @@ class GridReader:
             groups.setdefault(clamp_nodata(nodata, self.file.dtype), []).append(position)
         return groups
 
-    def open(self) -> tuple[rasterio.DatasetReader, ...]:
+    @property
+    def in_strips(self) -> bool:
+        """Blocks span the file, so that tiles side by side lie in the same ones."""
+        width = int(self.file.geobox.shape[1])
+        return self.file.block_shape[1] >= width > TILE_PX
+
+    def borrow(self) -> AbstractContextManager[Datasets]:
+        """Lend what :meth:`open` returns, see :func:`geochange.io.handles.borrow`."""
+        file = self.file
+        source = (file.path, file.stamp, file.geobox, file.alpha, tuple(self.nodata_groups))
+        key = (*source, self.geobox, self.resampling)
+        return borrow(key, self.open, in_turn=self.in_strips)
+
+    def open(self) -> Datasets:
         """Open the file, and where one is needed a warped view of it for each nodata value."""
         dataset = open_dataset(self.file.path)
         if self.shift is not None:
@@ -143,7 +134,7 @@ class GridReader:
             src_nodata=np.nan if nodata is None and floating else nodata,
             src_alpha=self.file.alpha or 0,
             nodata=np.nan,
-            dtype="float64" if self.file.dtype in ("float64", "int32", "uint32") else "float32",
+            dtype=self.dtype,
             tolerance=WARP_TOLERANCE_PX,
             UNIFIED_SRC_NODATA="PARTIAL" if len(self.nodata_groups) == 1 else "NO",
             XSCALE=f"{across:.9f}",
@@ -167,59 +158,67 @@ class GridReader:
             raise InputError(msg) from error
 
     def _read_aligned(self, window: Window, shift: tuple[int, int]) -> tuple[FloatArray, BoolArray]:
-        pixels = np.zeros((len(self.bands), *window.shape), np.float32)
-        valid = np.zeros(window.shape, bool)
         height, width = (int(n) for n in self.file.geobox.shape)
         grid = Window(0, 0, *(int(n) for n in self.geobox.shape))
         own = Window(-shift[0], -shift[1], height, width).intersect(grid)
         part = window.intersect(own) if own else None
         if part is None:
-            return pixels, valid
-        dataset = _HANDLES.get(self)[0]
+            return self._see_nothing(window)
         source = RasterioWindow(part.col + shift[1], part.row + shift[0], part.width, part.height)
-        raw = dataset.read(list(self.file.indexes), window=source)
-        inside = part.slices_in(window)
-        part_valid = find_valid(raw, self.file.nodata)
-        if self.file.alpha is not None:
-            part_valid &= dataset.read(self.file.alpha, window=source) > 0
-        elif self.file.masked:
-            part_valid &= dataset.read_masks(self.file.indexes[0], window=source) > 0
-        pixels[(slice(None), *inside)] = self._scale(raw, part_valid)
-        valid[inside] = part_valid
-        return pixels, valid
+        with self.borrow() as (dataset, *_):
+            raw = dataset.read(list(self.file.indexes), window=source, out_dtype=self.dtype)
+            valid = find_valid(raw, self.file.nodata, self.file.dtype)
+            if self.file.alpha is not None:
+                valid &= dataset.read(self.file.alpha, window=source) > 0
+            elif self.file.masked:
+                valid &= dataset.read_masks(self.file.indexes[0], window=source) > 0
+        return _embed(self._scale(raw, valid), valid, part, window)
 
     def _read_warped(self, window: Window) -> tuple[FloatArray, BoolArray]:
-        pixels = np.zeros((len(self.bands), *window.shape), np.float32)
-        valid = np.zeros(window.shape, bool)
         part = window.intersect(Window(0, 0, *(int(n) for n in self.geobox.shape)))
         if part is None:
-            return pixels, valid
+            return self._see_nothing(window)
         source = RasterioWindow(part.col, part.row, part.width, part.height)
         raw: list[Any] = [None] * len(self.bands)
-        views = _HANDLES.get(self)[1:]
-        for view, positions in zip(views, self.nodata_groups.values(), strict=True):
-            indexes = [self.file.indexes[i] for i in positions]
-            for position, band in zip(positions, view.read(indexes, window=source), strict=True):
-                raw[position] = band
+        with self.borrow() as (_, *views):
+            for view, positions in zip(views, self.nodata_groups.values(), strict=True):
+                bands = view.read([self.file.indexes[i] for i in positions], window=source)
+                for position, band in zip(positions, bands, strict=True):
+                    raw[position] = band
         warped = np.stack(raw)
-        part_valid = find_valid(warped, [n if is_huge(n) else None for n in self.file.nodata])
-        inside = part.slices_in(window)
-        pixels[(slice(None), *inside)] = self._scale(warped, part_valid)
-        valid[inside] = part_valid
-        return pixels, valid
+        huge = [n if is_huge(n) else None for n in self.file.nodata]
+        valid = find_valid(warped, huge, self.dtype)
+        return _embed(self._scale(warped, valid), valid, part, window)
+
+    def _see_nothing(self, window: Window) -> tuple[FloatArray, BoolArray]:
+        pixels = np.zeros((len(self.bands), *window.shape), np.float32)
+        return pixels, np.zeros(window.shape, bool)
 
     def _scale(self, raw: NDArray[Any], valid: BoolArray) -> FloatArray:
-        """Apply scale and offset; marks in ``valid`` what float32 cannot hold."""
-        pixels: FloatArray
-        scales, offsets = self.file.scales, self.file.offsets
+        """Apply scale and offset in place; marks in ``valid`` what float32 cannot hold."""
+        scales, offsets = np.array([self.file.scales, self.file.offsets], raw.dtype)[
+            ..., None, None
+        ]
+        scaled = bool((scales != 1).any() or (offsets != 0).any())
         with np.errstate(over="ignore", invalid="ignore"):
-            if any(s != 1.0 for s in scales) or any(o != 0.0 for o in offsets):
-                scale = np.asarray(scales, np.float64)[:, None, None]
-                pixels = (raw * scale + np.asarray(offsets)[:, None, None]).astype(np.float32)
-            else:
-                pixels = raw.astype(np.float32)
-        if raw.dtype.kind == "f":
-            valid &= np.isfinite(pixels).all(axis=0)
+            if scaled:
+                raw *= scales
+                raw += offsets
+            pixels: FloatArray = raw.astype(np.float32, copy=False)
+        if scaled or raw.dtype != pixels.dtype:
+            for band in pixels:
+                valid &= np.isfinite(band)
         if not valid.all():
-            pixels[:, ~valid] = 0.0
+            np.copyto(pixels, 0, where=~valid)
         return pixels
+
+
+def _embed(
+    pixels: FloatArray, valid: BoolArray, part: Window, window: Window
+) -> tuple[FloatArray, BoolArray]:
+    """Return the pixels of ``part`` inside an array of ``window``; around them all is invalid."""
+    if part == window:
+        return pixels, valid
+    inside = zip(part.slices_in(window), window.shape, strict=True)
+    margins = [(index.start, size - index.stop) for index, size in inside]
+    return np.pad(pixels, [(0, 0), *margins]), np.pad(valid, margins)

@@ -43,28 +43,37 @@ def clamp_nodata(nodata: float | None, dtype: str) -> float | None:
     return nodata
 
 
-def find_valid(bands: NDArray[Any], nodata: Sequence[float | None]) -> BoolArray:
+def find_valid(bands: NDArray[Any], nodata: Sequence[float | None], dtype: str) -> BoolArray:
     """Return where every band (C, H, W) is finite and not nodata, bool (H, W).
+
+    Parameters
+    ----------
+    bands : float32 or float64 (C, H, W)
+        Pixels as read.
+    nodata : sequence of float or None
+        One value per band.
+    dtype : str
+        Type of the pixels in the file: integers are compared exactly, floats almost.
 
     Examples
     --------
-    >>> find_valid(np.array([[[0.3, 1.0, np.nan]]], np.float32), [0.3])
+    >>> find_valid(np.array([[[0.3, 1.0, np.nan]]], np.float32), [0.3], "float32")
     array([[False,  True, False]])
     """
     valid = np.ones(bands.shape[1:], bool)
+    floating = np.dtype(dtype).kind == "f"
     for band, value in zip(bands, nodata, strict=True):
-        floating = band.dtype.kind == "f"
         if floating:
             valid &= np.isfinite(band)
-        clamped = clamp_nodata(value, band.dtype.name)
+        clamped = clamp_nodata(value, dtype)
         if clamped is None:
             continue
         if is_huge(value) and floating:
             valid &= np.abs(band) <= HUGE
         elif floating:
-            tolerance = ULPS * float(np.finfo(band.dtype).eps) * abs(clamped)
+            tolerance = ULPS * float(np.finfo(dtype).eps) * abs(clamped)
             with np.errstate(over="ignore"):
                 valid &= np.abs(band - band.dtype.type(clamped)) > tolerance
         else:
-            valid &= band != band.dtype.type(clamped)
+            valid &= band != clamped
     return valid

@@ -61,6 +61,8 @@ class RasterFile:
         WKT of a local coordinate system without a place on Earth; empty in all other cases.
     paletted : bool
         Pixels are indexes into a table of colours.
+    block_shape : tuple of int
+        Rows and columns that are decoded at a time.
     """
 
     path: str
@@ -81,6 +83,7 @@ class RasterFile:
     texts: tuple[str, ...] = ()
     plane: str = ""
     paletted: bool = False
+    block_shape: tuple[int, int] = (1, 1)
 
     def take(self, positions: Sequence[int]) -> RasterFile:
         """Keep only the bands at ``positions`` (0-based, in that order)."""
@@ -160,6 +163,7 @@ def describe_raster(path: str | os.PathLike[str]) -> RasterFile:
             texts=texts,
             plane=dataset.crs.to_wkt() if local else "",
             paletted=ColorInterp.palette in dataset.colorinterp,
+            block_shape=dataset.block_shapes[0],
         )
     return file.named_by(tell_sensor(names, texts))
 

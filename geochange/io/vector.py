@@ -9,6 +9,7 @@ from typing import Any
 
 import geopandas
 import numpy as np
+import pandas
 import pyogrio
 import shapely
 from numpy.typing import NDArray
@@ -100,6 +101,34 @@ def read_batches(
         )
 
 
+def regroup(
+    batches: Iterable[geopandas.GeoDataFrame], size: int
+) -> Iterator[geopandas.GeoDataFrame]:
+    """Yield the same features in batches of ``size``, the last one smaller.
+
+    A file written so depends on its features alone, not on the batches that they came in.
+
+    Examples
+    --------
+    >>> frames = [geopandas.GeoDataFrame({"id": [n, n + 1]}, geometry=[None] * 2) for n in (1, 3)]
+    >>> [batch["id"].tolist() for batch in regroup(frames, size=3)]
+    [[1, 2, 3], [4]]
+    """
+    held: list[geopandas.GeoDataFrame] = []
+    count = 0
+    for batch in batches:
+        if len(batch):
+            held.append(batch)
+            count += len(batch)
+        if count >= size:
+            joined = pandas.concat(held, ignore_index=True)
+            whole = count - count % size
+            yield from (joined.iloc[start : start + size] for start in range(0, whole, size))
+            held, count = [joined.iloc[whole:]], count - whole
+    if count:
+        yield pandas.concat(held, ignore_index=True)
+
+
 def write_layer(
     path: str | Path,
     batches: Iterable[geopandas.GeoDataFrame],
@@ -152,7 +181,7 @@ def write_layer(
         warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
         geometry, data, missing = _columns(geopandas.GeoDataFrame(geometry=[]), fields)
         write(path, geometry, data, field_mask=missing, **options, **creation)
-        for batch in batches:
+        for batch in regroup(batches, BATCH_SIZE):
             geometry, data, missing = _columns(batch, fields)
             write(path, geometry, data, field_mask=missing, append=True, **options)
             count += len(batch)

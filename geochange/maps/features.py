@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import geopandas
@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from geochange.maps.components import Evidence, Measures, PairSource, common_bands, summarize
+from geochange.maps.components import Measures, summarize
+from geochange.maps.evidence import Evidence, PairSource, common_bands
 from geochange.maps.geodesy import measure_ground
+from geochange.maps.kept import Kept
 from geochange.maps.polygons import outline, to_world
 from geochange.maps.rings import GeometryArray
+from geochange.maps.runs import Runs
 from geochange.maps.smooth import smooth
 from geochange.maps.sweep import RasterSource, Runner, sweep
 
@@ -30,8 +33,10 @@ def change_features(
     score: RasterSource | None = None,
     pair: PairSource | None = None,
     *,
+    kept: Kept | None = None,
     connectivity: int = 8,
     smoothed: bool = False,
+    seen: Callable[[Runs], None] | None = None,
     run: Runner = map,
 ) -> Iterator[geopandas.GeoDataFrame]:
     """Yield the change polygons of a mask in one sweep over it.
@@ -44,16 +49,20 @@ def change_features(
         uint16 levels of the score on the same grid.
     pair : PairSource, optional
         Both dates on the same grid; used only with a score.
+    kept : Kept, optional
+        What of score and pair was kept; saves reading them.
     connectivity : {4, 8}
     smoothed : bool
         Round the outlines with :func:`~geochange.maps.smooth.smooth`.
+    seen : callable, optional
+        Called with all runs of change; see :func:`~geochange.maps.sweep.sweep`.
     run : callable
         How the loop over tiles runs; see :class:`~geochange.maps.sweep.Runner`.
 
     Yields
     ------
     GeoDataFrame
-        About one batch per row of tiles that completes any polygon: valid Polygons and
+        At least one batch per row of tiles that completes any polygon: valid Polygons and
         MultiPolygons in the CRS of the grid (pixel coordinates without CRS) with the columns ``id``
         (1, 2, ... by the last pixel of each, as in
         :func:`~geochange.maps.polygons.polygonize`, so the same for any tile size), ``class``
@@ -62,9 +71,9 @@ def change_features(
         ``date_after`` and ``delta_<band>`` (mean of after - before). Scores are left out without
         ``score``; dates and deltas without ``pair``.
     """
-    describe = None if score is None else Evidence(score, pair).describe
+    describe = None if score is None else Evidence(score, pair, kept).describe
     number = 0
-    for components in sweep(mask, connectivity, describe, run=run):
+    for components in sweep(mask, connectivity, describe, seen=seen, run=run):
         geometry = outline(components)
         if smoothed:
             geometry[:] = [smooth(one) for one in geometry]

@@ -10,8 +10,9 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely.geometry.base import BaseGeometry
 
+from geochange.maps.front import Components
 from geochange.maps.rings import GeometryArray, assemble_polygons
-from geochange.maps.sweep import Components, RasterSource, Runner, sweep
+from geochange.maps.sweep import RasterSource, Runner, sweep
 
 
 def polygonize(

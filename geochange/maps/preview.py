@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
-from geochange.tiles import Tile
 
 MAX_PREVIEW_PX = 1024
+
+Sums = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +24,21 @@ class PreviewPart:
     ----------
     row, col : int
         First cell that the tile touches.
-    sums : float32 (2, C, h, w)
+    sums : float64 (2, C, h, w)
         Sum of valid pixels, before and after.
-    counts : float32 (h, w)
+    counts : int64 (h, w)
+        Number of valid pixels.
     """
 
     row: int
     col: int
-    sums: FloatArray
-    counts: FloatArray
+    sums: Sums
+    counts: Counts
 
 
-@dataclass
-class Preview:
-    """Mean of every ``factor`` x ``factor`` px cell at both dates, exact for any tiling.
+@dataclass(frozen=True, slots=True)
+class PreviewGrid:
+    """Cells of ``factor`` x ``factor`` px that a preview shows as one pixel each.
 
     Parameters
     ----------
@@ -42,47 +46,79 @@ class Preview:
         ``(height, width)`` of the grid.
     bands : tuple of int
         Positions of the bands to show.
+
+    Examples
+    --------
+    >>> grid = PreviewGrid((10_000, 5_000), bands=(2, 1, 0))
+    >>> grid.factor, grid.cells
+    (10, (1000, 500))
     """
 
     shape: tuple[int, int]
     bands: tuple[int, ...]
-    sums: NDArray[np.float64] = field(init=False, repr=False)
-    counts: NDArray[np.float64] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        cells = tuple(-(-n // self.factor) for n in self.shape)
-        self.sums = np.zeros((2, len(self.bands), *cells))
-        self.counts = np.zeros(cells)
 
     @property
     def factor(self) -> int:
         """Pixels per cell along each axis."""
         return -(-max(self.shape) // MAX_PREVIEW_PX)
 
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Rows and columns of cells."""
+        height, width = self.shape
+        return -(-height // self.factor), -(-width // self.factor)
+
     def part(self, block: PairBlock) -> PreviewPart:
-        """Sum one block's core into cells; free of shared state, so it may run anywhere."""
+        """Sum one block's core into cells; a border cell gets what the tile has of it."""
         core, inner = block.tile.core, block.tile.core_in_read
+        rows, cols = self._split(core.row, core.height), self._split(core.col, core.width)
         valid = block.valid[inner]
-        shown = np.stack(
-            [date[list(self.bands)][:, *inner] for date in (block.before, block.after)]
-        )
-        sums = self._reduce(np.where(valid, shown, np.float32(0)), block.tile)
-        counts = self._reduce(valid.astype(np.float32), block.tile)
+        whole = bool(valid.all())
+        sums = np.empty((2, len(self.bands), rows.size, cols.size))
+        for date, pixels in enumerate((block.before, block.after)):
+            for shown, band in enumerate(self.bands):
+                seen = pixels[band][inner]
+                known = seen if whole else np.where(valid, seen, np.float32(0))
+                sums[date, shown] = _sum_cells(known, rows, cols, np.float64)
+        counts = _sum_cells(valid, rows, cols, np.int64)
         return PreviewPart(core.row // self.factor, core.col // self.factor, sums, counts)
 
-    def _reduce(self, pixels: FloatArray, tile: Tile) -> FloatArray:
-        """Sum (..., height, width) over cells; a border cell gets what the tile has of it."""
-        factor, core = self.factor, tile.core
-        margins = [
-            (start % factor, -(start + size) % factor)
-            for start, size in ((core.row, core.height), (core.col, core.width))
-        ]
-        if margins != [(0, 0), (0, 0)]:
-            pixels = np.pad(pixels, [(0, 0)] * (pixels.ndim - 2) + margins)
-        height, width = pixels.shape[-2:]
-        rows = pixels.reshape(*pixels.shape[:-2], height // factor, factor, width).sum(axis=-2)
-        cells: FloatArray = rows.reshape(*rows.shape[:-1], width // factor, factor).sum(axis=-1)
-        return cells
+    def _split(self, start: int, size: int) -> NDArray[np.int64]:
+        """Return where cells begin among ``size`` pixels from ``start`` on, the first at 0."""
+        first = -(start % self.factor)
+        return np.maximum(np.arange(first, size, self.factor), 0)
+
+
+def _sum_cells(
+    pixels: NDArray[Any], rows: NDArray[np.int64], cols: NDArray[np.int64], dtype: DTypeLike
+) -> NDArray[Any]:
+    """Sum (height, width) over the cells that begin at ``rows`` and ``cols``."""
+    bands = np.split(pixels, rows[1:])
+    tall = np.stack([np.add.reduce(band, axis=0, dtype=dtype) for band in bands])
+    cells: NDArray[Any] = np.add.reduceat(tall, cols, axis=1)
+    return cells
+
+
+@dataclass
+class Preview:
+    """Mean of the valid pixels of every cell at both dates, the same for any tiling.
+
+    Parameters
+    ----------
+    grid : PreviewGrid
+
+    Notes
+    -----
+    Sums are float64: of integer pixels they are exact.
+    """
+
+    grid: PreviewGrid
+    sums: Sums = field(init=False, repr=False)
+    counts: Counts = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.sums = np.zeros((2, len(self.grid.bands), *self.grid.cells))
+        self.counts = np.zeros(self.grid.cells, np.int64)
 
     def add(self, part: PreviewPart) -> None:
         """Merge the sums of one tile."""

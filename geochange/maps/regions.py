@@ -2,15 +2,14 @@
 
 A first pass labels every tile, decides on the components that touch none of its edges and reports
 the labels along its edges; these are joined across the seams, and a second pass visits only the
-tiles in which a joined component has to change. What is held per component that touches an edge is
-a label, an area and a mark.
+tiles in which a joined component has to change.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,8 @@ from numpy.typing import NDArray
 from geochange.blocks import BoolArray
 from geochange.io.score import MASK_NODATA
 from geochange.io.tilestore import TileStore
-from geochange.maps.runs import IntArray, Links, Runs, find_runs, group, label_runs
+from geochange.maps.runs import IntArray, Runs, find_runs, label_runs
+from geochange.maps.seams import EdgeArray, Holds, Seams, TileReport
 from geochange.maps.sweep import Runner
 from geochange.tiles import Tile
 
@@ -35,11 +35,11 @@ class Rule:
     inside : callable
         From mask pixels (H, W) to bool (H, W): the pixels whose components are meant.
     marks : callable or None
-        From mask pixels to bool (H, W): pixels that mark their component.
+        From mask pixels to bool (H, W): pixels inside that mark their component.
     border_marks : bool
         Pixels at the border of the raster mark their component too.
     holds : callable
-        From areas in pixels (N,) and marks (N,) to bool (N,): the components that change.
+        Which components change; see :data:`~geochange.maps.seams.Holds`.
     value : int
         The value that they take; it must lie outside ``inside``.
     connectivity : {4, 8}
@@ -48,7 +48,7 @@ class Rule:
     inside: Callable[[MaskArray], BoolArray]
     marks: Callable[[MaskArray], BoolArray] | None
     border_marks: bool
-    holds: Callable[[IntArray, BoolArray], BoolArray]
+    holds: Holds
     value: int
     connectivity: int
 
@@ -99,40 +99,50 @@ class Labels:
 
     Attributes
     ----------
-    inside : bool (H, W)
     runs : Runs
     of_run : int64 (N,)
         Component of each run; those that touch an edge of the tile come first.
+    start : int64 (N,)
+        Place of the first pixel of each component.
     open : int
         Number of components that touch an edge.
-    count : int
+    shape : tuple of int
+        ``(height, width)`` of the tile.
     """
 
-    inside: BoolArray
     runs: Runs
     of_run: IntArray
+    start: IntArray
     open: int
-    count: int
+    shape: tuple[int, int]
+
+    def __len__(self) -> int:
+        return int(self.start.size)
 
     def paint(self, pixels: MaskArray, chosen: BoolArray, value: int) -> None:
-        """Set the pixels of the chosen components, bool (count,), in place."""
-        values = pixels[self.inside]
-        values[np.repeat(chosen[self.of_run], self.runs.lengths)] = value
-        pixels[self.inside] = values
+        """Set the pixels of the chosen components, bool (N,), in place."""
+        rows, cols = np.divmod(self.runs.take(chosen[self.of_run]).places, self.runs.stride)
+        pixels[rows, cols] = value
 
-    def edges(self) -> list[IntArray]:
+    def edges(self) -> list[EdgeArray]:
         """Return the component of each pixel of top, bottom, left and right edge; -1 if none."""
-        inside, width = self.inside, self.inside.shape[1]
-        rows, cols = np.arange(inside.shape[0]), np.arange(width)
-        places = [(0 * cols, cols), (0 * cols + rows[-1], cols), (rows, 0 * rows)]
-        return [self._at(row, col) for row, col in [*places, (rows, 0 * rows + width - 1)]]
+        height, width = self.shape
+        row, col = np.divmod(self.runs.starts, self.runs.stride)
+        stop = col + self.runs.lengths
+        return [
+            *(self._along(row == edge, width) for edge in (0, height - 1)),
+            *(_place(row[at], self.of_run[at], height) for at in (col == 0, stop == width)),
+        ]
 
-    def _at(self, row: IntArray, col: IntArray) -> IntArray:
-        label = np.full(row.size, -1)
-        hit = self.inside[row, col]
-        place = row[hit] * self.runs.stride + col[hit]
-        label[hit] = self.of_run[np.searchsorted(self.runs.starts, place, "right") - 1]
-        return label
+    def _along(self, which: BoolArray, width: int) -> EdgeArray:
+        runs = self.runs.take(which)
+        return _place(runs.places % runs.stride, np.repeat(self.of_run[which], runs.lengths), width)
+
+
+def _place(at: IntArray, labels: IntArray, length: int) -> EdgeArray:
+    edge = np.full(length, -1, np.int32)
+    edge[at] = labels
+    return edge
 
 
 def label_tile(inside: BoolArray, connectivity: int) -> Labels:
@@ -140,32 +150,22 @@ def label_tile(inside: BoolArray, connectivity: int) -> Labels:
     runs = find_runs(inside)
     count, label = label_runs(runs, connectivity)
     height, width = inside.shape
-    row, col = np.divmod(runs.starts, runs.stride)
-    at_edge = (row == 0) | (row == height - 1) | (col == 0) | (col + runs.lengths == width)
     touches = np.zeros(count, np.bool_)
-    touches[label[at_edge]] = True
-    order = np.argsort(~touches, kind="stable")
+    touches[label[_at_edge(runs, (0, 0), (height, width))]] = True
     name = np.empty(count, np.int64)
-    name[order] = np.arange(count)
-    return Labels(inside, runs, name[label], int(touches.sum()), count)
+    name[np.argsort(~touches, kind="stable")] = np.arange(count)
+    of_run = name[label]
+    start = np.empty(count, np.int64)
+    start[of_run[::-1]] = runs.starts[::-1]
+    return Labels(runs, of_run, start, int(touches.sum()), (height, width))
 
 
-@dataclass(frozen=True, slots=True)
-class TileReport:
-    """What the tiles around need to know of one tile: its components that touch an edge.
-
-    Attributes
-    ----------
-    tile : Tile
-    edges : list of int64 arrays
-        Components along the top, bottom, left and right edge, -1 where none.
-    area, marked : int64 (N,), bool (N,)
-    """
-
-    tile: Tile
-    edges: list[IntArray]
-    area: IntArray
-    marked: BoolArray
+def _at_edge(runs: Runs, first: tuple[int, int], stop: tuple[int, int]) -> BoolArray:
+    """Tell which runs reach the rows and columns just inside ``first`` and ``stop``."""
+    row, col = np.divmod(runs.starts, runs.stride)
+    above_below = (row == first[0]) | (row == stop[0] - 1)
+    reached: BoolArray = above_below | (col == first[1]) | (col + runs.lengths == stop[1])
+    return reached
 
 
 def apply_rule(rule: Rule, read: Read | None, store: TileStore, *, run: Runner = map) -> None:
@@ -179,6 +179,7 @@ def apply_rule(rule: Rule, read: Read | None, store: TileStore, *, run: Runner =
         only the tiles that change. Pixels that ``read`` gives as 2 are written as 1.
     store : TileStore
     run : callable
+        A task that runs twice does no harm.
     """
     shape = store.plan.shape
 
@@ -192,19 +193,18 @@ def apply_rule(rule: Rule, read: Read | None, store: TileStore, *, run: Runner =
             labels.paint(pixels, chosen, rule.value)
             pixels[pixels == 2] = 1
             store.write(tile, pixels)
-        return TileReport(tile, labels.edges(), area[: labels.open], marked[: labels.open])
+        part = slice(labels.open)
+        return TileReport(tile, labels.edges(), labels.start[part], area[part], marked[part])
 
-    seams = Seams(rule.connectivity, shape[1])
+    seams = Seams(rule.holds, rule.connectivity, shape[1])
     for report in run(scan, store.plan):
         seams.add(report)
-    chosen_in = seams.decide(rule)
+    chosen_in = seams.decide()
 
     def change(tile: Tile) -> None:
         pixels = store.read(tile.core)
         labels = label_tile(rule.inside(pixels), rule.connectivity)
-        chosen = np.zeros(labels.count, np.bool_)
-        chosen[: labels.open] = chosen_in[tile.index]
-        labels.paint(pixels, chosen, rule.value)
+        labels.paint(pixels, np.isin(labels.start, chosen_in[tile.index]), rule.value)
         store.write(tile, pixels)
 
     exhaust(run(change, [store.plan[index] for index in chosen_in]))
@@ -219,95 +219,13 @@ def _measure(
     rule: Rule, labels: Labels, pixels: MaskArray, tile: Tile, shape: tuple[int, int]
 ) -> tuple[IntArray, BoolArray]:
     """Return the area and the mark of each component of a tile."""
-    length = labels.runs.lengths
-    area = np.bincount(labels.of_run, length, labels.count).astype(np.int64)
-    marked = np.zeros(labels.count, np.bool_)
-    if rule.marks is not None and labels.count:
-        marks = rule.marks(pixels)
-        if rule.border_marks:
-            _mark_border(marks, tile, shape)
-        hit = np.logical_or.reduceat(marks[labels.inside], np.cumsum(length) - length)
-        marked[labels.of_run[hit]] = True
+    runs, core = labels.runs, tile.core
+    area = np.bincount(labels.of_run, runs.lengths, len(labels)).astype(np.int64)
+    marked = np.zeros(len(labels), np.bool_)
+    if rule.marks is not None:
+        marks = find_runs(rule.marks(pixels))
+        marked[labels.of_run[np.searchsorted(runs.starts, marks.starts, "right") - 1]] = True
+    if rule.border_marks:
+        first, stop = (-core.row, -core.col), (shape[0] - core.row, shape[1] - core.col)
+        marked[labels.of_run[_at_edge(runs, first, stop)]] = True
     return area, marked
-
-
-def _mark_border(marks: BoolArray, tile: Tile, shape: tuple[int, int]) -> None:
-    core = tile.core
-    marks[0] |= core.row == 0
-    marks[-1] |= core.stop_row == shape[0]
-    marks[:, 0] |= core.col == 0
-    marks[:, -1] |= core.stop_col == shape[1]
-
-
-@dataclass(slots=True)
-class Seams:
-    """The components that touch tile edges, and which of them are one across a seam.
-
-    Attributes
-    ----------
-    connectivity : {4, 8}
-    width : int
-        Width of the raster in pixels.
-    """
-
-    connectivity: int
-    width: int
-    nodes: int = 0
-    links: list[Links] = field(default_factory=list)
-    reports: list[tuple[int, IntArray, BoolArray]] = field(default_factory=list)
-    above: IntArray = field(init=False)
-    current: IntArray = field(init=False)
-    left: IntArray = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Start above the raster: lines have a pixel more at both ends."""
-        self.above = np.full(self.width + 2, -1)
-        self.current = self.above.copy()
-        self.left = self.above[:0]
-
-    def add(self, report: TileReport) -> None:
-        """Join a tile, in row-major order, to those above and to the left."""
-        core = report.tile.core
-        top, bottom, left, right = (
-            np.where(edge < 0, -1, edge + self.nodes) for edge in report.edges
-        )
-        if core.col == 0:
-            self.above, self.current = self.current, np.full(self.width + 2, -1)
-            self.left = np.full(core.height, -1)
-        self._link(self.above[core.col : core.stop_col + 2], np.pad(top, 1, constant_values=-1))
-        self._link(self.left, left)
-        self.current[core.col + 1 : core.stop_col + 1] = bottom
-        self.left = right
-        self.nodes += report.area.size
-        self.reports.append((report.tile.index, report.area, report.marked))
-
-    def _link(self, one: IntArray, other: IntArray) -> None:
-        pairs = [(one, other)]
-        if self.connectivity == 8:
-            pairs += [(one[:-1], other[1:]), (one[1:], other[:-1])]
-        for a, b in pairs:
-            both = (a >= 0) & (b >= 0)
-            if both.any():
-                self.links.append(_drop_repeats(a[both], b[both]))
-
-    def decide(self, rule: Rule) -> dict[int, BoolArray]:
-        """Return, for every tile that has to change, which of its components do."""
-        links = self.links or [(np.empty(0, np.int64), np.empty(0, np.int64))]
-        joined = tuple(np.concatenate(side) for side in zip(*links, strict=True))
-        count, label = group(self.nodes, (joined[0], joined[1]))
-        area = np.concatenate([area for _, area, _ in self.reports])
-        marked = np.concatenate([marked for _, _, marked in self.reports])
-        chosen = rule.holds(
-            np.bincount(label, area, count).astype(np.int64),
-            np.bincount(label, marked, count) > 0,
-        )[label]
-        bounds = np.cumsum([area.size for _, area, _ in self.reports])[:-1]
-        parts = zip(self.reports, np.split(chosen, bounds), strict=True)
-        return {report[0]: part for report, part in parts if part.any()}
-
-
-def _drop_repeats(a: IntArray, b: IntArray) -> Links:
-    """Keep one of equal pairs that follow one another."""
-    new = np.ones(a.size, np.bool_)
-    new[1:] = (a[1:] != a[:-1]) | (b[1:] != b[:-1])
-    return a[new], b[new]

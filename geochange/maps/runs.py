@@ -47,6 +47,17 @@ class Runs:
         """Row of each run, int64 (N,)."""
         return self.starts // self.stride
 
+    @property
+    def places(self) -> IntArray:
+        """Position of every pixel, run after run, int64 (pixels,)."""
+        length = self.lengths
+        first = np.cumsum(length) - length
+        return np.repeat(self.starts - first, length) + np.arange(int(length.sum()))
+
+    def take(self, which: BoolArray | slice) -> Runs:
+        """Return the selected runs."""
+        return Runs(self.starts[which], self.stops[which], self.stride)
+
     def moved(self, window: Window, stride: int) -> Runs:
         """Return the runs of a window in the positions of the whole raster."""
         rows = self.rows

@@ -102,12 +102,7 @@ def choose_threshold(
     >>> choose_threshold(histogram).reason
     'nothing changed: the highest score is 0.122, below the limit of 0.500'
     """
-    if _is_number(spec):
-        spec = f"fixed:{spec.strip()}"
-    name, _, argument = spec.strip().lower().partition(":")
-    if name not in threshold_names():
-        msg = f"unknown threshold '{spec}'{suggest(name, threshold_names())}"
-        raise UsageError(msg)
+    spec, name, argument = _read_spec(spec)
     histogram = np.asarray(histogram, np.int64)
     if name == "fixed":
         value = _parse(spec, argument, 1)[0]
@@ -125,12 +120,46 @@ def choose_threshold(
     return _automatic(histogram)
 
 
+def _read_spec(spec: str) -> tuple[str, str, str]:
+    """Return a specification in full, its rule and what follows the colon."""
+    if _is_number(spec):
+        spec = f"fixed:{spec.strip()}"
+    name, _, argument = spec.strip().lower().partition(":")
+    if name not in threshold_names():
+        msg = f"unknown threshold '{spec}'{suggest(name, threshold_names())}"
+        raise UsageError(msg)
+    return spec, name, argument
+
+
 def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
         return False
     return True
+
+
+def least_threshold(spec: str, *, score_at_p: ScoreAtP | None = None) -> float:
+    """Return a score below which a rule calls no pixel change, whatever the histogram.
+
+    Parameters
+    ----------
+    spec, score_at_p
+        See :func:`choose_threshold`.
+
+    Examples
+    --------
+    >>> [least_threshold(spec) for spec in ("auto", "hysteresis:0.3,0.6", "otsu:0.2", "otsu")]
+    [0.5, 0.3, 0.2, 0.0]
+    """
+    spec, name, argument = _read_spec(spec)
+    if name == "auto":
+        return FLOOR
+    if name == "p":
+        return _from_probability(spec, argument, score_at_p).value or 0.0
+    if name == "hysteresis":
+        return _parse(spec, argument, 2)[0] if argument else LOW_FLOOR
+    return _parse(spec, argument, 1)[0] if argument else 0.0
 
 
 def check_threshold(spec: str, *, has_probability: bool) -> None:

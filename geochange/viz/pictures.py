@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import os
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -147,9 +148,12 @@ def outline(mask: NDArray[np.uint8]) -> BoolArray:
 
 
 def encode_png(picture: NDArray[np.uint8]) -> bytes:
-    """Encode uint8 (H, W, 3 or 4) as PNG."""
+    """Encode uint8 (H, W, 3 or 4) as PNG; an alpha that hides nothing is left out."""
+    opaque = picture.shape[2] == 4 and bool((picture[..., 3] == 255).all())
+    image = Image.fromarray(picture[..., :3] if opaque else picture)
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", compress_level=3)
+    # Runs alone pack photographs as well as full deflate does, in half the time.
+    image.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
     return buffer.getvalue()
 
 
@@ -167,7 +171,7 @@ def encode_webp(picture: NDArray[np.uint8], max_px: int = 512, quality: int = 82
     image = Image.fromarray(picture)
     image.thumbnail((max_px, max_px), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=quality, method=4)
+    image.save(buffer, "WEBP", quality=quality, method=2)
     return buffer.getvalue()
 
 

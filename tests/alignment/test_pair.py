@@ -350,3 +350,24 @@ def test_single_bands_of_different_roles_are_a_doubtful_match(write_raster):
     red, nir = (write_raster(f"{n}.tif", _image(1)) for n in ("B04", "B08"))
     with pytest.warns(DataWarning, match="which is a guess"):
         open_pair(red, nir)
+
+
+def test_of_a_damaged_file_what_can_be_read_is_salvaged(write_raster):
+    tiling = {"tiled": True, "blockxsize": 64, "blockysize": 64, "compress": "deflate"}
+    image = _image(height=256, width=256)
+    before = write_raster("before.tif", image, interleave="pixel", **tiling)
+    after = write_raster("after.tif", image)
+    content = bytearray(before.read_bytes())
+    first = content.index(b"\x78\x9c")  # where deflate begins
+    content[first : first + 200] = bytes(200)
+    before.write_bytes(content)
+    pair = open_pair(before, after)
+    with pytest.raises(InputError, match="damaged"):
+        pair.read_window(Window(0, 0, 128, 128))
+    block = pair.salvage(Window(0, 0, 128, 128))
+    assert not block.valid[:64, :64].any()
+    assert block.valid[64:].all()
+    np.testing.assert_array_equal(block.before[:, 64:], image[:, 64:128, :128])
+    lost = pair.salvage(Window(10, 10, 20, 20))
+    assert lost.before.shape == lost.after.shape == (3, 20, 20)
+    assert not lost.valid.any()

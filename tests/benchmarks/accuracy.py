@@ -13,10 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import datetime
-import os
-import platform
-import sys
 import tempfile
 import time
 import warnings
@@ -25,6 +21,7 @@ from pathlib import Path
 
 from no_change import measure_no_change
 from scenes import Scene, SceneSet, choose_sets, list_sets
+from tables import describe_machine, format_table, tell
 
 import geochange
 from geochange.errors import GeochangeError, GeochangeWarning
@@ -103,21 +100,6 @@ def measure_accuracy(
                 yield row
 
 
-def format_table(rows: list[Row]) -> str:
-    """Return rows of equal keys as a Markdown table."""
-    if not rows:
-        return "(nothing measured)"
-    lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
-    return "\n".join([*lines, *("| " + " | ".join(row.values()) + " |" for row in rows)])
-
-
-def describe_machine() -> str:
-    """Return date, version and machine in one line."""
-    today = datetime.datetime.now(tz=datetime.UTC).date()
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    return f"geochange {geochange.__version__}, {today}, {machine}"
-
-
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Accuracy of every method on real scenes.")
     parser.add_argument("data", type=Path, help="folder of scenes")
@@ -126,15 +108,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--tables", default="accuracy,no-change", help="default both")
     parser.add_argument("--output", type=Path, help="a .md file, or .csv for one file a table")
     return parser.parse_args()
-
-
-def gather(rows: Iterator[Row]) -> list[Row]:
-    """Collect rows, showing each on stderr as it comes."""
-    gathered = []
-    for row in rows:
-        print(" ".join(f"{key}={value}" for key, value in row.items()), file=sys.stderr)
-        gathered.append(row)
-    return gathered
 
 
 def write_tables(output: Path, tables: dict[str, list[Row]], text: str) -> None:
@@ -161,10 +134,11 @@ def main() -> None:
     failures: list[str] = []
     tables = {}
     if "accuracy" in arguments.tables.split(","):
-        tables["accuracy"] = gather(measure_accuracy(sets, methods, failures))
+        tables["accuracy"] = [tell(row) for row in measure_accuracy(sets, methods, failures)]
     if "no-change" in arguments.tables.split(","):
-        rows = (row for scenes in sets for row in measure_no_change(scenes, failures))
-        tables["no-change"] = gather(rows)
+        tables["no-change"] = [
+            tell(row) for scenes in sets for row in measure_no_change(scenes, failures)
+        ]
     parts = [describe_machine(), *(format_table(rows) for rows in tables.values())]
     parts += [f"Not measured: {failure}" for failure in failures]
     text = "\n\n".join(parts) + "\n"

@@ -1,157 +1,135 @@
-"""Speed and memory of the main job on rasters made here: ``python tests/benchmarks/speed.py``.
+"""Speed and memory of the main job on rasters made here, beside other software.
 
-Every run is a process of its own, so that its peak memory is its own. Ratios compare figures of
-one call; machines are noisy, so absolute figures only say the order of size.
+    python tests/benchmarks/speed.py [--sizes 2000 4000 10000] [--codecs zstd deflate]
+        [--methods cva irmad context] [--tables runs peers engine] [--save costs.csv]
+
+Prints Markdown tables, and each row on stderr as it comes. What is compared is measured in the same
+call. Whatever is measured runs in a process of its own, imports included, so that its peak memory
+is its own. Absolute figures say the order of size, since machines are noisy; ratios say more.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import subprocess
-import sys
+import csv
 import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import rasterio
-from affine import Affine
-from rasterio.windows import Window
+from peers import compare_mad, compare_tracing
+from rasters import LARGEST_WRITTEN
+from runs import Bench, Row, Run, list_costs, measure_runs, show_memory, show_speed
+from scaling import compare_crews, cost_tasks, count_tasks
+from tables import describe_machine, format_table, tell
 
-BANDS = 4
-BLOCK = 512
-RUN = """
-import json, sys, time
-start = time.perf_counter()
-import geochange as gc
-before, after, out, settings = sys.argv[1], sys.argv[2], sys.argv[3], json.loads(sys.argv[4])
-result = gc.detect(before, after, out, **settings)
-print(json.dumps({
-    "wall": time.perf_counter() - start,
-    "seconds": result.run["seconds"],
-    "peak": result.run["peak_memory_bytes"],
-    "count": result.count,
-}))
-"""
+from geochange.engine.runner import count_processors
+
+NO_TASKS = 2000
 
 
-def make_pair(folder: Path, size: int, changes_per_mpx: float) -> tuple[Path, Path]:
-    """Write a textured pair of ``size`` x ``size`` px with seeded square changes."""
-    rng = np.random.default_rng(0)
-    coarse = rng.normal(0, 300, (BANDS, BLOCK // 8, BLOCK // 8)).repeat(8, 1).repeat(8, 2)
-    paths = folder / "before.tif", folder / "after.tif"
-    profile = {
-        "driver": "GTiff", "height": size, "width": size, "count": BANDS, "dtype": "uint16",
-        "crs": "EPSG:32632", "transform": Affine(1, 0, 500000, 0, -1, 5000000), "tiled": True,
-        "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "zstd", "predictor": 2,
-        "num_threads": "ALL_CPUS", "bigtiff": "IF_SAFER", "nodata": 0,
-    }  # fmt: skip
-    with (
-        rasterio.open(paths[0], "w", **profile) as one,
-        rasterio.open(paths[1], "w", **profile) as two,
+@dataclass
+class Report:
+    """Text that is printed as it comes and kept."""
+
+    parts: list[str] = field(default_factory=list)
+
+    def add(self, text: str) -> None:
+        print(text + "\n", flush=True)
+        self.parts.append(text)
+
+    def add_table(self, title: str, rows: Iterable[Row]) -> None:
+        self.add(f"**{title}**\n\n{format_table(list(rows))}")
+
+
+def report_runs(arguments: argparse.Namespace, bench: Bench, report: Report) -> None:
+    """Add the tables of speed and memory, and save the costs."""
+    runs: list[Run] = []
+    for run in measure_runs(
+        bench, arguments.sizes, arguments.codecs, arguments.methods, arguments.workers
     ):
-        for row in range(0, size, BLOCK):
-            for col in range(0, size, BLOCK):
-                height, width = min(BLOCK, size - row), min(BLOCK, size - col)
-                ground = 1500 + np.roll(coarse, (row // 7, col // 5), (1, 2))
-                dates = [ground + rng.normal(0, 12, ground.shape) for _ in range(2)]
-                for _ in range(rng.poisson(changes_per_mpx * BLOCK**2 / 1e6)):
-                    top, left, edge = (int(v) for v in rng.integers((0, 0, 3), (480, 480, 30)))
-                    dates[1][:, top : top + edge, left : left + edge] += 500
-                place = Window(col, row, width, height)
-                for dataset, image in zip((one, two), dates, strict=True):
-                    pixels = image[:, :height, :width].clip(1, 65535).astype(np.uint16)
-                    dataset.write(pixels, window=place)
-    return paths
+        tell(show_speed(run))
+        runs.append(run)
+    report.add_table("Whole run against reading both files", map(show_speed, runs))
+    report.add_table("Memory against size", show_memory(runs))
+    if arguments.save is not None:
+        save_costs(arguments.save, runs)
 
 
-def time_reading(paths: tuple[Path, Path], workers: int) -> float:
-    """Seconds to decode both files with ``workers`` threads and nothing else."""
-
-    def read(path: Path, row: int, step: int) -> None:
-        with rasterio.open(path) as dataset:
-            dataset.read(window=Window(0, row, dataset.width, min(step, dataset.height - row)))
-
-    with rasterio.open(paths[0]) as dataset:
-        rows = range(0, dataset.height, BLOCK)
-    start = time.perf_counter()
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(lambda job: read(*job), [(p, r, BLOCK) for p in paths for r in rows]))
-    return time.perf_counter() - start
+def save_costs(path: Path, runs: list[Run]) -> None:
+    """Write the costs of all stages as CSV, the machine in each row."""
+    rows = [{**row, "machine": describe_machine()} for row in list_costs(runs)]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
 
 
-def run_detect(
-    paths: tuple[Path, Path], out: Path, settings: dict[str, object]
-) -> dict[str, object]:
-    """Run ``detect`` in a process of its own and return what it measured."""
-    words = [sys.executable, "-c", RUN, *map(str, paths), str(out), json.dumps(settings)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"detect failed: {done.stderr}")
-    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return found
+def report_peers(arguments: argparse.Namespace, bench: Bench, report: Report) -> None:
+    """Add the tables of other software."""
+    size, codec = choose_size(arguments), arguments.codecs[-1]
+    skipped: list[str] = []
+    mad = compare_mad(bench, size, codec, skipped)
+    report.add_table("Multivariate alteration", map(tell, mad))
+    tracing = compare_tracing(bench, size, codec, skipped)
+    report.add_table("Polygons of a mask", map(tell, tracing))
+    for reason in skipped:
+        report.add(f"Left out: {reason}")
 
 
-def time_vectorizing(mask: Path) -> tuple[float, float]:
-    """Seconds of our polygons and of rasterio's on the whole raster, one thread each."""
-    from rasterio.features import shapes
+def report_engine(arguments: argparse.Namespace, bench: Bench, report: Report) -> None:
+    """Add the tables of tasks and of worker processes, with the last method."""
+    size, codec, method = choose_size(arguments), arguments.codecs[0], arguments.methods[-1]
+    tasks, tile_cpu_s = count_tasks(bench, size, codec, method)
+    report.add_table("Tasks of a run", tasks)
+    nothing = cost_tasks(NO_TASKS, method, tile_cpu_s)
+    report.add_table("What a task costs by itself", map(tell, nothing))
+    report.add_table("Two against one", map(tell, compare_crews(bench, size, codec, method)))
 
-    from geochange.exports.vectorized import MaskFile
-    from geochange.io.geotiff import GridReader
-    from geochange.io.rasterfile import describe_raster
-    from geochange.maps.polygons import polygonize
 
-    file = describe_raster(mask)
-    start = time.perf_counter()
-    ours = sum(1 for _ in polygonize(MaskFile(GridReader(file, file.geobox))))
-    first = time.perf_counter() - start
-    start = time.perf_counter()
-    with rasterio.open(mask) as dataset:
-        pixels = dataset.read(1)
-    theirs = sum(1 for _ in shapes(pixels, pixels == 1, 8))
-    if ours != theirs:
-        sys.exit(f"polygon counts differ: {ours} and {theirs}")
-    return first, time.perf_counter() - start
+REPORTS = {"runs": report_runs, "peers": report_peers, "engine": report_engine}
+
+
+def choose_size(arguments: argparse.Namespace) -> int:
+    """Return the largest size of a pair that is written as a whole."""
+    return max([size for size in arguments.sizes if size <= LARGEST_WRITTEN], default=10_000)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Speed and memory of the main job.")
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=[2000, 4000, 10_000],
+        help="edges of square pairs in pixels; 30000 writes 8 GB, larger ones repeat a small pair",
+    )
+    parser.add_argument("--codecs", nargs="+", default=["zstd", "deflate"])
+    parser.add_argument("--methods", nargs="+", default=["cva", "irmad", "context"])
+    parser.add_argument("--density", type=float, default=24.0, help="changes per million pixels")
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=[0], help="worker processes; 0: threads"
+    )
+    parser.add_argument("--threads", type=int, default=count_processors())
+    parser.add_argument("--tables", nargs="+", choices=list(REPORTS), default=list(REPORTS))
+    parser.add_argument("--folder", type=Path, help="where rasters are made and kept")
+    parser.add_argument("--save", type=Path, help="CSV of the cost of every stage of every run")
+    parser.add_argument("--output", type=Path, help="file for the Markdown tables")
+    return parser.parse_args()
 
 
 def main() -> None:
-    """Parse the command line and print the tables as Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[2000, 4000])
-    parser.add_argument("--density", type=float, default=24.0, help="changes per million pixels")
-    parser.add_argument("--methods", nargs="+", default=["cva", "irmad", "context"])
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
-    arguments = parser.parse_args()
-    print(f"{platform.machine()}, {arguments.workers} workers, {BANDS} bands uint16 zstd\n")
-    print("| px | method | read both | whole run | x reading | Mpx/s | stages (s) | peak MiB |")
-    print("|---|---|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for size in arguments.sizes:
-            paths = make_pair(folder, size, arguments.density)
-            floor = time_reading(paths, arguments.workers)
-            for method in arguments.methods:
-                out = folder / f"{method}-{size}"
-                settings = {"method": method, "workers": arguments.workers}
-                found = run_detect(paths, out, settings)
-                wall = float(str(found["wall"]))
-                stages = ", ".join(f"{k} {v:.1f}" for k, v in dict(found["seconds"]).items())  # type: ignore[call-overload]
-                print(
-                    f"| {size} | {method} | {floor:.2f} | {wall:.2f} | {wall / floor:.1f} | "
-                    f"{size * size / 1e6 / wall:.1f} | {stages} | "
-                    f"{int(str(found['peak'])) / 2**20:.0f} |",
-                    flush=True,
-                )
-        mask = folder / f"{arguments.methods[0]}-{arguments.sizes[-1]}" / "mask.tif"
-        ours, theirs = time_vectorizing(mask)
-        pixels = arguments.sizes[-1] ** 2 / 1e6
-        print("\n| polygons of the last mask | s | Mpx/s |\n|---|---|---|")
-        print(f"| geochange, tiled, one thread | {ours:.2f} | {pixels / ours:.0f} |")
-        print(f"| rasterio.features.shapes, whole raster | {theirs:.2f} | {pixels / theirs:.0f} |")
+    """Parse the command line and print the tables."""
+    arguments = parse_arguments()
+    report = Report()
+    report.add(describe_machine())
+    report.add(f"Pairs of 4 bands uint16, predictor 2, {arguments.density:g} changes per Mpx")
+    with tempfile.TemporaryDirectory(prefix="geochange-bench-") as name:
+        bench = Bench(arguments.folder or Path(name), arguments.density, arguments.threads)
+        for table in arguments.tables:
+            REPORTS[table](arguments, bench, report)
+    if arguments.output is not None:
+        arguments.output.write_text("\n\n".join(report.parts) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from geochange.detectors.pca_kmeans import PCAKMeans, gather_patches, split_in_two
-from geochange.errors import UsageError
+from geochange.errors import InputError, UsageError
 from geochange.testing import ArrayPair, score_pair, synthetic_pair
 from geochange.tiles import TilePlan
 
@@ -42,6 +42,14 @@ def test_the_sample_of_patches_does_not_depend_on_the_tiles(size):
     tiled = gather_patches(pair.blocks(TilePlan(pair.shape, size, halo=1)), 3, 50, seed=1)
     for one, other in zip(whole, tiled, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_nothing_valid_is_one_clear_line():
+    pair = synthetic_pair((20, 20), bands=2)
+    pair.after[:] = np.nan
+    for blocks in (pair.blocks(TilePlan(pair.shape, 20)), iter(())):
+        with pytest.raises(InputError, match="no pixel is valid at both dates"):
+            PCAKMeans().fit(blocks)
 
 
 def test_split_in_two_of_equal_vectors_has_one_centre():

@@ -1,8 +1,11 @@
+import numpy as np
 import pytest
 
 from geochange.detectors.base import Detector
 from geochange.detectors.registry import METHODS, get_detector, list_methods
 from geochange.errors import UsageError
+from geochange.testing import score_pair, synthetic_pair
+from geochange.tiles import TilePlan
 
 
 def test_methods_come_in_order_with_a_line_and_a_source():
@@ -26,6 +29,18 @@ def test_options_are_those_of_the_detector(name):
 
 def test_options_reach_the_detector():
     assert get_detector("irmad", window=3).halo == 1
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_fit_needs_no_margin_beyond_the_one_it_asks_for(name):
+    pair = synthetic_pair((60, 60), bands=3)
+    detector = get_detector(name)
+    needed = getattr(detector, "fit_halo", detector.halo)
+    scores = []
+    for halo in (needed, needed + 9):
+        detector.fit(pair.blocks(TilePlan(pair.shape, 20, halo)))
+        scores.append(score_pair(detector, pair, tile_size=60))
+    np.testing.assert_array_equal(*scores)
 
 
 def test_unknown_names_suggest_the_nearest():

@@ -44,7 +44,7 @@ def test_a_run_leaves_what_the_contract_says(scene, tmp_path):
     names = {p.name for p in (tmp_path / "out").iterdir()}
     assert names == {
         "score.tif", "mask.tif", "changes.gpkg", "changes.geojson", "changes.qgz",
-        "report.html", "run.json", "quicklook",
+        "report.html", "run.json", "item.json", "quicklook",
     }  # fmt: skip
     with rasterio.open(tmp_path / "out" / "mask.tif") as dataset:
         mask = dataset.read(1)
@@ -71,7 +71,7 @@ def test_tile_size_and_workers_do_not_change_the_result(scene, tmp_path):
     contents = []
     for tile_size, workers in ((64, 1), (48, 2), (512, 2)):
         out = tmp_path / f"out{tile_size}"
-        gc.detect(before, after, out, method="irmad", tile_size=tile_size, workers=workers)
+        gc.detect(before, after, out, method="irmad", tile_size=tile_size, threads=workers)
         with rasterio.open(out / "score.tif") as score, rasterio.open(out / "mask.tif") as mask:
             contents.append((score.read(1).astype(int), mask.read(1)))
         frame = pyogrio.read_dataframe(out / "changes.gpkg", layer="changes")
@@ -116,7 +116,7 @@ def test_an_existing_result_is_kept_unless_told_otherwise(scene, tmp_path):
         gc.detect(before, after, out, method="cva")
     assert (out / "run.json").read_bytes() == stamp
     result = gc.detect(before, after, out, method="cva", overwrite=True, products=("score",))
-    assert {p.name for p in out.iterdir()} == {"score.tif", "run.json", "quicklook"}
+    assert {p.name for p in out.iterdir()} == {"score.tif", "run.json", "item.json", "quicklook"}
     assert result.path == out
     precious = tmp_path / "precious"
     precious.mkdir()

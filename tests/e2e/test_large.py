@@ -15,7 +15,7 @@ BLOCK = 500
 RUN = """
 import json, sys
 import geochange as gc
-result = gc.detect(*sys.argv[1:4], method="cva", threshold=0.5, workers=2)
+result = gc.detect(*sys.argv[1:4], method="cva", threshold=0.5, threads=2)
 print(json.dumps([result.run["peak_memory_bytes"], result.count]))
 """
 

@@ -15,14 +15,14 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from PIL import Image
 
+from geochange.exports.changes import best_changes
 from geochange.exports.cog import write_mask, write_score
-from geochange.exports.fields import best_changes, polygon_fields
+from geochange.exports.fields import polygon_fields
 from geochange.exports.gpkg import write_gpkg
 from geochange.exports.qgis import ShownDate, list_bookmarks, write_project
 from geochange.exports.vrt import write_stack_vrt
 from geochange.io.score import encode_score
 from geochange.io.tilestore import TileStore
-from geochange.io.vector import read_batches
 
 CHECK = Path(__file__).with_name("check_qgis.py")
 PYTHON = os.environ.get("GEOCHANGE_QGIS_PYTHON", "/usr/bin/python3")
@@ -97,7 +97,7 @@ def make_run(folder, geobox, found=True):
         [_polygon(geobox)] if found else [], out / "changes.gpkg", fields=fields, geobox=geobox
     )
     stretch = ((500.0, 2500.0),) * 3
-    best = best_changes(read_batches(changes), 200)
+    best = best_changes(changes, 200)
     return write_project(
         out / "changes.qgz",
         before=ShownDate(str(stack), (1, 2, 3), stretch, geobox.crs, DATES[0]),

@@ -8,10 +8,9 @@ import geochange as gc
 def test_two_runs_differ_in_run_json_alone(samples, tmp_path):
     scene = samples / "sentinel2"
     runs = []
-    for name, workers in (("one", 1), ("two", 2)):
-        result = gc.detect(
-            scene / "before", scene / "after", tmp_path / name, method="cva", workers=workers
-        )
+    for name, threads in (("one", 1), ("two", 2)):
+        dates = scene / "before", scene / "after"
+        result = gc.detect(*dates, tmp_path / name / "out", method="cva", threads=threads)
         runs.append(result.path)
         time.sleep(1.1)  # so that a time of writing in any file would show
     files = [

@@ -6,9 +6,9 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from geochange.exports.fields import best_changes
+from geochange.exports.changes import best_changes
+from geochange.exports.gpkg import write_gpkg
 from geochange.exports.qgis import ShownDate, list_bookmarks, write_project
-from geochange.io.vector import read_batches
 
 STRETCH = ((800.0, 2500.0), (700.0, 2400.0), (600.0, 2300.0))
 
@@ -113,7 +113,8 @@ def test_without_crs_there_is_no_projection(folder, fields, make_changes):
 
 
 def test_bookmarks_go_from_the_highest_score_down(folder, grid, fields, changes, hostile):
-    best = best_changes([changes[:6], changes[6:]], limit=5)
+    path = write_gpkg([changes], folder / "best.gpkg", fields=fields, geobox=grid)
+    best = best_changes(path, limit=5)
     assert list(best["id"]) == [12, 11, 10, 9, 8]
     bookmarks = list_bookmarks(best, grid)
     root = read(write(folder / "changes.qgz", grid, fields, bookmarks=bookmarks))
@@ -126,10 +127,8 @@ def test_bookmarks_go_from_the_highest_score_down(folder, grid, fields, changes,
 
 
 def test_nothing_found_has_no_bookmarks(tmp_path, grid, fields):
-    from geochange.exports.gpkg import write_gpkg
-
     path = write_gpkg([], tmp_path / "changes.gpkg", fields=fields, geobox=grid)
-    assert list_bookmarks(best_changes(read_batches(path), limit=5), grid) == []
+    assert list_bookmarks(best_changes(path, limit=5), grid) == []
 
 
 def test_hostile_words_stay_words(folder, grid, fields, hostile):

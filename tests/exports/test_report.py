@@ -103,6 +103,11 @@ def test_everything_is_escaped(data, tmp_path, hostile):
     assert "</pre></script>" in page.text
 
 
+def test_what_cannot_be_shown_is_said(data, tmp_path):
+    text = write_report(data, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text.count("picture not readable") == 2, "both dates of the second change"
+
+
 def test_page_needs_nothing_else(data, tmp_path):
     text = write_report(data, tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page(text)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -159,6 +160,25 @@ def test_a_reader_pickles_and_serves_many_threads(write_raster):
         together = list(pool.map(lambda tile: reader.read(tile.read)[0], list(plan) * 3))
     for index, pixels in enumerate(together):
         np.testing.assert_array_equal(pixels, alone[index % len(plan)])
+
+
+@pytest.mark.parametrize(("tiled", "handles"), [(False, 1), (True, 2)])
+def test_threads_share_what_they_decode_of_files_in_strips(write_raster, tiled, handles):
+    blocks = {"tiled": True, "blockxsize": 16, "blockysize": 16} if tiled else {"blockysize": 4}
+    file = describe_raster(write_raster("a.tif", _ramp(20, 1040), **blocks))
+    assert file.block_shape == ((16, 16) if tiled else (4, 1040))
+    reader = GridReader(file, file.geobox)
+
+    def use(_):
+        started.wait(10)
+        with reader.borrow() as (dataset,):
+            return dataset, reader.in_strips
+
+    started = Barrier(2)
+    with ThreadPoolExecutor(2) as pool:
+        used = list(pool.map(use, range(2)))
+    assert len({id(dataset) for dataset, _ in used}) == handles
+    assert all(in_strips != tiled for _, in_strips in used)
 
 
 def test_bad_files_are_one_line(write_raster, tmp_path):

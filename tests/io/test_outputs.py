@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
 
 import pytest
 
-from geochange.errors import OutputError, OutputExistsError, ResourceError
-from geochange.io.outputs import new_folder, write_json
+from geochange.errors import (
+    ClusterError,
+    InputError,
+    OutputError,
+    OutputExistsError,
+    ResourceError,
+    UsageError,
+)
+from geochange.io import outputs
+from geochange.io.outputs import new_folder, read_state, write_json
 from geochange.io.provenance import describe_file, hash_run
 
 
@@ -48,24 +53,18 @@ def test_what_may_not_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write"), new_folder(tmp_path / "file" / "out"):
         pass
-    (tmp_path / "out.partial").mkdir()
-    with (
-        pytest.raises(OutputExistsError, match=r"out\.partial exists"),
-        new_folder(tmp_path / "out"),
-    ):
-        pass
     full = OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(ResourceError, match="no room left"), new_folder(tmp_path / "full"):
         raise full
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
-def test_a_full_disk_is_exit_6_and_leaves_nothing(tmp_path, write_raster):
+def test_a_full_disk_is_exit_6_and_the_run_goes_on_after_room_is_made(tmp_path, write_raster):
     import numpy as np
 
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("this machine does not allow mounting a tmpfs")
     try:
@@ -79,7 +78,12 @@ def test_a_full_disk_is_exit_6_and_leaves_nothing(tmp_path, write_raster):
             [sys.executable, "-m", "geochange", *words], capture_output=True, text=True, check=False
         )
         assert (done.returncode, done.stderr.count("\n")) == (6, 1), done.stderr
-        assert not list(disk.iterdir())
+        assert {path.name for path in disk.iterdir()} == {"out.partial"}
+        assert "go on with --resume" in done.stderr
+        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+        again = [sys.executable, "-m", "geochange", *words, "--resume"]
+        assert subprocess.run(again, check=False).returncode == 0
+        assert {path.name for path in disk.iterdir()} == {"out"}
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
@@ -138,23 +142,100 @@ def test_a_failing_swap_brings_the_old_result_back(tmp_path, monkeypatch):
     assert {p.name for p in tmp_path.iterdir()} == {"out"}
 
 
-def test_leftovers_of_killed_runs_go_and_living_runs_are_left_alone(tmp_path):
+KILLED = """
+import os, signal, sys
+from geochange.io.outputs import new_folder
+with new_folder(sys.argv[1], state={"key": "a", "tile_size": 7}) as folder:
+    (folder / "tile.tif").write_text("finished")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def _kill_a_run(out):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(out)], check=False)
+    assert done.returncode == -9
+    assert not out.exists()
+
+
+def test_a_living_run_is_left_alone(tmp_path):
     out = tmp_path / "out"
-    with new_folder(out):
-        _refuses(out, "is being written by process")
-    shutil.rmtree(out)
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    leftover = tmp_path / "out.partial"
-    leftover.mkdir()
-    (leftover / "half.tif").write_text("")
-    owner = {"pid": dead.pid, "host": socket.gethostname()}
-    (leftover / ".lock.json").write_text(json.dumps(owner))
-    with new_folder(out) as folder:
-        assert not (folder / "half.tif").exists()
+    with new_folder(out, state={"key": "a"}):
+        _refuses(out, f"is being written by process {os.getpid()}")
+        _refuses(out, "is being written", resume=True, state={"key": "a"})
+    assert {path.name for path in tmp_path.iterdir()} == {"out"}
     (tmp_path / "mine.partial").mkdir()
-    with pytest.raises(OutputExistsError, match="not left by a run"), new_folder(tmp_path / "mine"):
+    (tmp_path / "mine.partial" / "thesis.txt").write_text("")
+    _refuses(tmp_path / "mine", "not left by a run")
+    assert (tmp_path / "mine.partial" / "thesis.txt").exists()
+
+
+def test_an_unfinished_run_is_gone_on_with_or_thrown_away_but_never_by_accident(tmp_path):
+    out, state = tmp_path / "out", {"key": "a", "tile_size": 9}
+    _kill_a_run(out)
+    for settings, words in (
+        ({"overwrite": False}, "holds an unfinished run; go on with it"),
+        ({"overwrite": False, "resume": True, "state": {"key": "b"}}, "of other inputs, settings"),
+    ):
+        with (
+            pytest.raises(OutputExistsError, match=words),
+            new_folder(out, **{"state": state} | settings),
+        ):
+            pass
+        assert (tmp_path / "out.partial" / "tile.tif").exists()
+    with new_folder(out, resume=True, state=state) as folder:
+        assert (folder / "tile.tif").read_text() == "finished"
+        assert read_state(folder)["tile_size"] == 7
+    assert {path.name for path in out.iterdir()} == {"tile.tif"}
+    other = tmp_path / "other"
+    _kill_a_run(other)
+    with new_folder(other, overwrite=True, state=state) as folder:
+        assert not (folder / "tile.tif").exists()
+        assert read_state(folder)["tile_size"] == 9
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "other"}
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (KeyboardInterrupt(), True),
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (ClusterError("gone"), True),
+        (InputError("two grids"), False),
+        (UsageError("no such band"), False),
+    ],
+)
+def test_what_stops_a_run_from_outside_costs_nothing_finished(tmp_path, error, kept):
+    out = tmp_path / "out"
+    with (
+        pytest.raises((type(error), ResourceError)) as raised,
+        new_folder(out, state={"key": "a"}) as folder,
+    ):
+        (folder / "tile.tif").write_text("finished")
+        raise error
+    assert (tmp_path / "out.partial").exists() == kept
+    notes = " ".join(getattr(raised.value, "__notes__", ()))
+    assert ("go on with --resume" in notes) == kept
+    with (
+        pytest.raises(type(error) if not isinstance(error, OSError) else OSError),
+        new_folder(tmp_path / "empty", state={"key": "a"}),
+    ):
+        raise error
+    assert not list(tmp_path.glob("empty*"))
+
+
+def test_a_result_that_another_run_finished_meanwhile_is_not_replaced(tmp_path, monkeypatch):
+    out, enter = tmp_path / "out", outputs.FileLock.acquire
+
+    def finish_first(lock, *arguments):
+        if not out.exists():
+            out.mkdir()
+            write_json(out / "run.json", {"kind": "detect"})
+        return enter(lock, *arguments)
+
+    monkeypatch.setattr(outputs.FileLock, "acquire", finish_first)
+    with pytest.raises(OutputExistsError, match="exists"), new_folder(out):
         pass
+    assert {path.name for path in tmp_path.iterdir()} == {"out"}
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a file system of no size")

@@ -1,4 +1,7 @@
+import sqlite3
 import warnings
+from contextlib import closing
+from itertools import pairwise
 
 import geopandas
 import numpy as np
@@ -9,6 +12,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from geochange.errors import GridError, InputError, InputNotFoundError
+from geochange.io import vector
 from geochange.io.vector import read_batches, read_vector, write_layer
 
 UTM = GeoBox((100, 100), Affine(10, 0, 500000, 0, -10, 5000000), "EPSG:32633")
@@ -94,6 +98,26 @@ def test_layer_is_written_batch_by_batch(sizes, tmp_path):
     assert back["share"].isna().all()
     assert back["day"].isna().all()
     assert list(back["id"]) == [number for size in sizes for number in range(size)]
+
+
+@pytest.mark.parametrize("sizes", [(10,), (1, 2, 3, 4), (0, 9, 1), (4, 6)])
+def test_the_file_does_not_depend_on_the_batches(sizes, tmp_path, monkeypatch):
+    monkeypatch.setattr(vector, "BATCH_SIZE", 4)
+    whole = squares(10)
+    bounds = np.cumsum([0, *sizes])
+    options = {"layer": "a", "fields": FIELDS, "geometry_type": "Polygon", "geobox": UTM}
+    for name, cuts in (("cut", bounds), ("whole", [0, 10])):
+        batches = (whole.iloc[first:last] for first, last in pairwise(cuts))
+        write_layer(tmp_path / f"{name}.gpkg", batches, **options)
+    dumps = [dump(tmp_path / f"{name}.gpkg") for name in ("cut", "whole")]
+    assert dumps[0] == dumps[1]
+
+
+def dump(path):
+    """All pages of a GeoPackage but for the time of writing."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE gpkg_contents SET last_change = ''")
+    return path.read_bytes()
 
 
 def test_empty_layer_gives_one_empty_batch(tmp_path):

@@ -11,6 +11,7 @@ from affine import Affine
 
 from geochange.blocks import PairBlock, PairTraits
 from geochange.io.score import decode_score, encode_score
+from geochange.maps import evidence
 from geochange.maps.components import measure
 from geochange.maps.features import change_features, classify
 from geochange.tiles import Tile, Window
@@ -28,11 +29,11 @@ class ArrayPair:
     dates: tuple[str | None, str | None] = ("2020-01-02", None)
     read_windows: list[Window] = field(default_factory=list)
 
-    def read(self, tile: Tile) -> PairBlock:
-        self.read_windows.append(tile.read)
-        rows, cols = tile.read.slices_in(Window(0, 0, *SHAPE))
+    def salvage(self, window: Window) -> PairBlock:
+        self.read_windows.append(window)
+        rows, cols = window.slices_in(Window(0, 0, *SHAPE))
         before, after = self.before[:, rows, cols], self.after[:, rows, cols]
-        return PairBlock(before, after, self.valid[rows, cols], tile)
+        return PairBlock(before, after, self.valid[rows, cols], Tile(0, window, window))
 
 
 @pytest.fixture
@@ -107,6 +108,28 @@ def test_tiles_without_change_are_not_read_again(scene, array_source):
         Window(20, 32, 4, 1),
     ]
     assert sources_[1].reads == pair.read_windows
+
+
+def test_what_cannot_be_read_has_no_deltas(scene, array_source):
+    mask, score, pair = scene
+    mask[:] = 0
+    mask[5:9, 5:9] = mask[40:44, 50:60] = mask[50:54, 10:14] = 1
+    pair.after, pair.valid[:] = np.nan_to_num(pair.after), True
+    pair.valid[:20] = pair.valid[:, 55:] = False
+    found = collect(change_features(*sources((mask, score, pair), array_source, 80)))
+    assert found["delta_red"].isna().tolist() == [True, False, False]
+    assert found["class"].tolist()[0] == "change"
+    readable = (pair.after - pair.before)[:, 40:44, 50:55].mean(axis=(1, 2), dtype=float)
+    np.testing.assert_allclose(found.loc[1, ["delta_red", "delta_nir"]].to_list(), readable)
+    assert found["score_mean"].notna().all()
+
+
+@pytest.mark.parametrize("piece", [1, 8, 200])
+def test_the_pieces_that_are_read_do_not_matter(scene, array_source, piece, monkeypatch):
+    expected = collect(change_features(*sources(scene, array_source, 16)))
+    monkeypatch.setattr(evidence, "PIECE_PX", piece)
+    found = collect(change_features(*sources(scene, array_source, 16)))
+    pandas.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
 def test_a_mask_alone_gives_polygons_without_evidence(scene, array_source):

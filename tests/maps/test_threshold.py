@@ -6,7 +6,12 @@ from skimage.filters import threshold_otsu, threshold_triangle
 
 from geochange.errors import UsageError
 from geochange.io.score import SCORE_LEVELS, SCORE_SCALE, encode_score
-from geochange.maps.threshold import choose_threshold, kapur_level, threshold_names
+from geochange.maps.threshold import (
+    choose_threshold,
+    kapur_level,
+    least_threshold,
+    threshold_names,
+)
 
 
 def histogram(score):
@@ -181,3 +186,27 @@ def test_bad_specifications_are_explained(spec, message):
 
 def test_names_are_what_is_accepted():
     assert {"auto", "otsu", "hysteresis", "p"} <= set(threshold_names())
+
+
+RULES = ["auto", "0.3", "fixed:0.7", "otsu", "otsu:0.4", "rosin:0.2", "kapur", "triangle:0.9"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    share=st.floats(0, 1),
+    noise=st.floats(0.1, 9),
+    spec=st.sampled_from([*RULES, "hysteresis", "hysteresis:0.1,0.6", "p:0.01"]),
+)
+def test_no_threshold_is_below_the_least(seed, share, noise, spec):
+    counts = histogram(score_from_sigma(mixture(seed, share, 4000, noise)[0]))
+    options = {"score_at_p": lambda p: 1 - 20 * p}
+    found = choose_threshold(counts, spec, **options)
+    least = least_threshold(spec, **options)
+    assert least <= min(limit for limit in (1.0, found.value, found.low) if limit is not None)
+    assert (least == 0) == (spec in ("otsu", "kapur"))
+
+
+def test_the_least_of_an_unknown_rule_is_refused():
+    with pytest.raises(UsageError, match="unknown threshold"):
+        least_threshold("ostu")

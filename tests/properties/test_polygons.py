@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from shapely.geometry import shape
 
-from geochange.maps import sweep
+from geochange.maps import tables
 from geochange.maps.polygons import polygonize
 from geochange.tiles import Window
 
@@ -84,7 +84,7 @@ def test_every_component_is_one_feature_in_the_order_of_its_last_pixel(mask, siz
 def test_a_row_of_tiles_may_be_swept_in_pieces(mask, limit):
     whole = [geometry.wkt for _, geometry in polygonize(ArraySource(mask, 24))]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweep, "MAX_RUNS", limit)
+        patch.setattr(tables, "MAX_RUNS", limit)
         pieces = [geometry.wkt for _, geometry in polygonize(ArraySource(mask, 24))]
     assert pieces == whole
 
