@@ -91,7 +91,7 @@ class Batch:
                 raise OutputExistsError(msg)
         arguments |= {
             "overwrite": retry or bool(arguments.get("overwrite")),
-            "resume": not retry,  # tiles that were given up are to be tried again
+            "resume": True,
             "on_progress": self._progress(item.id),
         }
         result = detect(item.before, item.after, target, **arguments)

@@ -43,11 +43,6 @@ class Cluster:
     client: Client
     counted: tuple[float, int] = field(default=(-1.0, 1), init=False)
 
-    @property
-    def executor(self) -> Executor:
-        """Sends calls to any worker."""
-        return self.choose(gpu=False)
-
     def slots(self) -> int:
         """Return the threads of all workers, as known within the last second."""
         when, count = self.counted
@@ -138,8 +133,6 @@ def start_workers(workers: int, threads: int, memory_bytes: int | None = None) -
     ----------
     workers, threads : int
         Processes, and threads of each.
-    memory_bytes : int, optional
-        What each may use before it is restarted.
 
     Raises
     ------
@@ -152,7 +145,7 @@ def start_workers(workers: int, threads: int, memory_bytes: int | None = None) -
             threads_per_worker=threads,
             processes=True,
             dashboard_address=None,
-            memory_limit=memory_bytes or 0,
+            memory_limit=0,  # tiles are sized to fit; dask would restart workers that are at it
             security=True,
             silence_logs=logging.CRITICAL,
         )

@@ -16,7 +16,7 @@ from rasterio.errors import RasterioError
 
 from geochange.errors import GeochangeError, OutputError, OutputExistsError, ResourceError
 
-LEAST_FREE_BYTES = 1 << 20
+LEAST_FREE_BYTES = 4 * 2**20
 """A failed write on a disk with less than this left is put down to the disk."""
 
 

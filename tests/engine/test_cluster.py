@@ -63,7 +63,7 @@ def test_a_tile_that_kills_every_worker_is_given_up_alone():
     with start_workers(2, 1) as workers:
         found = list(
             Runner(workers).run(
-                task, TilePlan((1, 12), 1), rescue=lambda _, error: type(error).__name__
+                task, TilePlan((1, 12), 1), retries=1, rescue=lambda _, error: type(error).__name__
             )
         )
     assert found == [0, 1, 2, "KilledWorker", *range(4, 12)]
