@@ -41,7 +41,14 @@ from geochange.exports.run import (
     fingerprint_run,
 )
 from geochange.exports.stac import write_item
-from geochange.io.outputs import new_folder, once, read_fingerprint, read_state, write_json
+from geochange.io.outputs import (
+    amend_state,
+    new_folder,
+    once,
+    read_fingerprint,
+    read_state,
+    write_json,
+)
 from geochange.io.provenance import plain
 from geochange.io.scene import Scene, Source, describe_date
 from geochange.io.score import MASK_NODATA, SCORE_NODATA, coarsen
@@ -284,7 +291,7 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
     mask = TileStore(tiles / "mask", pair.geobox, job.tile_size, "uint8", MASK_NODATA)
     with stages.stage("fit"):
         left_out = fit_detector(detector, pair, stages)
-        _require_same_fit(detector, tiles / "fit.sha256")
+        _require_same_fit(detector, folder)
     score_at_p = getattr(detector, "score_at_p", None)
     kept = Kept(score, least_threshold(job.rule, score_at_p=score_at_p))
     with stages.stage("score"):
@@ -324,12 +331,12 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
     write_json(folder / "run.json", run)
 
 
-def _require_same_fit(detector: Detector, file: Path) -> None:
+def _require_same_fit(detector: Detector, folder: Path) -> None:
     """See that tiles scored before a stop and those to come are scored by the same method."""
     learned = hashlib.sha256(pickle.dumps(detector)).hexdigest()
-    if not file.exists():
-        file.write_text(learned, encoding="ascii")
-    elif file.read_text(encoding="ascii") != learned:
+    before = (read_state(folder) or {}).get("learned")
+    amend_state(folder, learned=before or learned)
+    if before not in (None, learned):
         msg = (
             "the method learned something else than before the run was stopped: the inputs could "
             "not be read as before; start anew (--overwrite)"

@@ -64,7 +64,8 @@ class Scored:
         self.quarantine.append({**place, "lost_px": scored.lost_px, "reason": scored.reason})
         height, width = self.preview.grid.shape
         if self.lost_px > MAX_LOST_SHARE * height * width:
-            raise InputLostError(scored.reason)
+            msg = f"more than half of the scene is lost; {scored.reason}"
+            raise InputLostError(msg)
 
 
 def fit_detector(detector: Detector, pair: Pair, stages: Stages) -> list[str]:

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +120,13 @@ def _locked(target: Path, partial: Path) -> Iterator[None]:
     path = target.with_name(f".{target.name}.lock")
     lock = FileLock(path, blocking=False)
     try:
-        partial.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
+        partial.mkdir(exist_ok=True)
     except Timeout:
-        with suppress(OSError):  # made a moment ago, when the other had just put it in place
-            partial.rmdir()
+        if not path.exists():
+            msg = f"cannot write {target}: its folder takes no files; choose another output folder"
+            raise OutputError(msg) from None
         owner = read_state(partial) or {}
         who = f"process {owner.get('pid', 'unknown')} on {owner.get('host', 'unknown')}"
         msg = f"{partial} is being written by {who}; wait for it, or stop it"
@@ -256,7 +258,7 @@ def _explain(
     error: BaseException, target: Path, folder: Path, *, full: bool = False
 ) -> OutputError | ResourceError:
     if full or _is_full(error, folder):
-        msg = f"no room left on the disk of {target}; free some space or choose another disk"
+        msg = f"no room left on the disk of {target}; free some space, or choose another disk"
         return ResourceError(msg)
     reason = getattr(error, "strerror", None) or error
     return OutputError(f"cannot write {target}: {reason}; choose another output folder")
@@ -276,6 +278,11 @@ def read_fingerprint(folder: Path) -> str | None:
         return None
     run = json.loads((folder / RUN_NAME).read_text(encoding="utf-8"))
     return str(run.get("fingerprint"))
+
+
+def amend_state(folder: Path, **facts: object) -> None:
+    """Note more in the state of an unfinished run."""
+    write_json(folder / STATE_NAME, {**(read_state(folder) or {}), **facts})
 
 
 @contextmanager
