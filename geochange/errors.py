@@ -35,6 +35,10 @@ class InputNotFoundError(InputError, FileNotFoundError):
         return str(self.args[0]) if self.args else ""
 
 
+class InputLostError(InputError):
+    """An input that could be opened, but most of which cannot be read."""
+
+
 class GridError(InputError):
     """Two grids that cannot be brought together (no overlap, one without CRS, ...)."""
 

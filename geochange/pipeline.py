@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import os
+import pickle
 import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from geochange.engine.runner import Runner, count_processors, open_runner
 from geochange.engine.scoring import Scored, fit_detector, score_tiles
 from geochange.engine.sizing import choose_tile_size, parse_memory
 from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_nothing
-from geochange.errors import DataWarning, InputError, UsageError, suggest
+from geochange.errors import DataWarning, InputError, OutputExistsError, UsageError, suggest
 from geochange.exports.products import (
     PRODUCTS,
     Findings,
@@ -38,7 +41,14 @@ from geochange.exports.run import (
     fingerprint_run,
 )
 from geochange.exports.stac import write_item
-from geochange.io.outputs import new_folder, once, read_fingerprint, read_state, write_json
+from geochange.io.outputs import (
+    amend_state,
+    new_folder,
+    once,
+    read_fingerprint,
+    read_state,
+    write_json,
+)
 from geochange.io.provenance import plain
 from geochange.io.scene import Scene, Source, describe_date
 from geochange.io.score import MASK_NODATA, SCORE_NODATA, coarsen
@@ -201,9 +211,9 @@ def detect(
     rule = str(detector.threshold if threshold is None else plain(threshold))
     check_threshold(rule, has_probability=hasattr(detector, "score_at_p"))
     inputs = describe_inputs(pair)
-    key = fingerprint_inputs(inputs, settings)
+    key = fingerprint_inputs(inputs, settings | {"products": sorted(products)})
     target = Path(output or tempfile.mkdtemp(prefix="geochange-")).resolve()
-    if resume and key == read_fingerprint(target):
+    if resume and not overwrite and key == read_fingerprint(target):
         return ChangeMap(target)
     limit = parse_memory(memory_limit)
     size = choose_tile_size(
@@ -228,11 +238,19 @@ def detect(
         else open_runner(workers=workers, threads=threads, scheduler=scheduler) as crew,
     ):
         if not (folder / "run.json").exists():  # else it was stopped after its last file
+            state = read_state(folder) or {}
+            if state["tile_size"] != size and (tile_size or memory_limit):
+                msg = (
+                    f"the unfinished run has tiles of {state['tile_size']} px, this would take "
+                    f"{size}; leave the tile size and memory limit as they were, or start anew"
+                )
+                raise OutputExistsError(msg)
             job = Job(
                 (before, after), pair, inputs, choice, detector, rule, cleaning, smooth,
-                products, settings,
+                products, settings, key, int(state["tile_size"]), str(state["attempt"]),
             )  # fmt: skip
-            find_changes(job, folder, Stages(crew, on_progress))
+            with Stages(crew, on_progress) as stages:
+                find_changes(job, folder, stages)
         shutil.rmtree(folder / "tiles", ignore_errors=True)
     return ChangeMap(target)
 
@@ -251,6 +269,9 @@ class Job:
     smooth: bool
     products: Sequence[str]
     settings: Mapping[str, object]
+    key: str
+    tile_size: int
+    attempt: str
 
 
 def find_changes(job: Job, folder: Path, stages: Stages) -> None:
@@ -264,11 +285,13 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
     stages : Stages
     """
     pair, detector, products = job.pair, job.detector, job.products
-    size = int((read_state(folder) or {})["tile_size"])
-    score = TileStore(folder / "tiles" / "score", pair.geobox, size, "uint16", SCORE_NODATA)
-    mask = TileStore(folder / "tiles" / "mask", pair.geobox, size, "uint8", MASK_NODATA)
+    tiles = folder / "tiles" / job.attempt  # workers that are late write nowhere else
+    tiles.mkdir(parents=True, exist_ok=True)
+    score = TileStore(tiles / "score", pair.geobox, job.tile_size, "uint16", SCORE_NODATA)
+    mask = TileStore(tiles / "mask", pair.geobox, job.tile_size, "uint8", MASK_NODATA)
     with stages.stage("fit"):
-        fit_detector(detector, pair, stages)
+        left_out = fit_detector(detector, pair, stages)
+        _require_same_fit(detector, folder)
     score_at_p = getattr(detector, "score_at_p", None)
     kept = Kept(score, least_threshold(job.rule, score_at_p=score_at_p))
     with stages.stage("score"):
@@ -276,12 +299,12 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
         scored = score_tiles(detector, pair, kept, grid, stages)
         _require_valid(int(scored.histogram.sum()), pair)
     found = choose_threshold(scored.histogram, job.rule, score_at_p=score_at_p)
-    with stages.stage("clean"), once(folder / "tiles" / "mask.done") as needed:
+    with stages.stage("clean"), once(tiles / "mask.done") as needed:
         if needed:
             clean(score, mask, found, job.cleaning, run=stages.run_here)
     method = asdict(job.choice) | getattr(detector, "provenance", {})
-    run = describe_run(job.sources, pair, job.inputs, method, found, job.settings)
-    run |= {"quarantine": scored.quarantine, "notes": [*pair.notes, *_say_lost(scored)]}
+    run = describe_run(job.key, job.sources, pair, job.inputs, method, found, job.settings)
+    run |= {"quarantine": scored.quarantine, "notes": [*pair.notes, *_say_lost(left_out, scored)]}
     quicklook = Quicklook.of(scored.preview)
     findings = Findings(pair, score, mask, scored.histogram, found, quicklook, run)
     with stages.stage("rasters"):
@@ -296,7 +319,7 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
                 connectivity=job.cleaning.connectivity,
                 smoothed=job.smooth,
                 seen=quicklook.mark,
-                run=stages.run,
+                run=partial(stages.run, in_flight=4),
             )
             write_changes(findings, features, folder)
     quicklook.save(folder / "quicklook")
@@ -308,8 +331,25 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
     write_json(folder / "run.json", run)
 
 
-def _say_lost(scored: Scored) -> list[str]:
-    """Warn of pixels that are without data because something failed, and return the words."""
+def _require_same_fit(detector: Detector, folder: Path) -> None:
+    """See that tiles scored before a stop and those to come are scored by the same method."""
+    learned = hashlib.sha256(pickle.dumps(detector)).hexdigest()
+    before = (read_state(folder) or {}).get("learned")
+    amend_state(folder, learned=before or learned)
+    if before not in (None, learned):
+        msg = (
+            "the method learned something else than before the run was stopped: the inputs could "
+            "not be read as before; start anew (--overwrite)"
+        )
+        raise OutputExistsError(msg)
+
+
+def _say_lost(left_out: Sequence[str], scored: Scored) -> list[str]:
+    """Warn of what failed and is left out or without data, and return the words."""
+    if left_out:
+        note = f"{len(left_out)} tiles to learn from could not be read whole; {left_out[0]}"
+        warnings.warn(note, DataWarning, stacklevel=2)
+        return [note, *_say_lost([], scored)]
     if not scored.quarantine:
         return []
     first, count = scored.quarantine[0], len(scored.quarantine)
@@ -374,7 +414,8 @@ def key_of(before: Source, after: Source, settings: Mapping[str, object]) -> str
     """
     parameters = inspect.signature(detect).parameters.values()
     everything = {p.name: p.default for p in parameters} | dict(settings)
-    return fingerprint_run(before, after, list_settings(everything))
+    products = sorted(everything["products"])
+    return fingerprint_run(before, after, list_settings(everything) | {"products": products})
 
 
 def list_settings(parameters: Mapping[str, object]) -> dict[str, object]:

@@ -13,7 +13,7 @@ from geochange.batch.log import BatchLog
 from geochange.batch.manifest import Item
 from geochange.batch.results import ItemResult, list_failed_tiles, read_run, sum_up
 from geochange.engine.stages import Progress, report_nothing
-from geochange.errors import ClusterError, GeochangeError, OutputExistsError, ResourceError
+from geochange.errors import ClusterError, GeochangeError, ResourceError
 from geochange.io.atomic import is_full
 from geochange.pipeline import detect, key_of
 
@@ -88,10 +88,10 @@ class Batch:
                 msg = (
                     f"{target} holds a result of other settings or inputs; replace it (--overwrite)"
                 )
-                raise OutputExistsError(msg)
+                return sum_up(item.id, run, status="refused", message=msg)
         arguments |= {
             "overwrite": retry or bool(arguments.get("overwrite")),
-            "resume": not retry,  # tiles that were given up are to be tried again
+            "resume": True,
             "on_progress": self._progress(item.id),
         }
         result = detect(item.before, item.after, target, **arguments)

@@ -10,7 +10,7 @@ from typing import Any
 
 from geochange.exports.stac import date_span
 
-FINISHED = ("done", "incomplete", "skipped")
+FINISHED = ("done", "incomplete", "skipped", "refused")
 """Statuses of an item that has an output."""
 UNDATED = "no STAC item: neither date is known (columns date_before, date_after)"
 
@@ -24,6 +24,7 @@ class ItemResult:
     id : str
     status : str
         ``done``, ``incomplete`` (finished, but for some tiles), ``skipped`` (finished earlier),
+        ``refused`` (there is a finished output of other settings or inputs, which is kept),
         ``failed``, ``interrupted``, ``pending`` (not reached), ``planned``.
     message : str
         Why, in one line.

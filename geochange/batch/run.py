@@ -18,6 +18,7 @@ from geochange.batch.results import ItemResult
 from geochange.batch.shard import Shard
 from geochange.batch.summary import write_summary
 from geochange.engine.runner import open_runner
+from geochange.engine.sizing import parse_memory
 from geochange.errors import GeochangeError, UsageError
 from geochange.io.atomic import explain_failure
 from geochange.pipeline import describe
@@ -84,8 +85,9 @@ def run_batch(
     log = BatchLog(folder / part.name(LOG_NAME))
     failed_before = frozenset() if retry_failed else list_failed(folder)
     engine: dict[str, Any] = {name: arguments[name] for name in ENGINE if name in arguments}
+    limit = parse_memory(arguments.get("memory_limit"))  # type: ignore[arg-type]
     with open_runner(**engine) as runner:
-        shared = {**arguments, "runner": runner}
+        shared = {**arguments, "runner": runner, "memory_limit": limit and limit // pairs_at_once}
         batch = Batch(folder, shared, retry_failed, failed_before, log, on_progress)
         try:
             yield from _run_several(batch, chosen, pairs_at_once)

@@ -100,7 +100,7 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _interrupt_on_terminate() -> None:
-    """Let a polite kill end like Ctrl-C: what is unfinished is removed."""
+    """Let a polite kill end like Ctrl-C: what is finished is kept."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from geochange.batch import ItemResult
 
 SOME_FAILED = 3
-BAD = ("failed", "incomplete")
+BAD = ("failed", "incomplete", "refused")
 
 
 @click.command("batch")

@@ -16,6 +16,7 @@ DESCRIPTIONS = {
     "changes.geojson": "the same in WGS 84",
     "changes.qgz": "QGIS project: both dates, score, mask, polygons",
     "report.html": "report to read and to send",
+    "item.json": "STAC item",
     "run.json": "how this was made",
 }
 
@@ -36,7 +37,7 @@ def print_result(result: ChangeMap) -> None:
         click.echo(f"           {count:>6} {name}")
     seconds = sum(run["seconds"].values())
     peak = run["peak_memory_bytes"]
-    memory = "" if peak is None else f", at most {peak / 2**20:.0f} MiB"
+    memory = "" if peak is None else f", at most {peak / 2**20:.0f} MiB in this process"
     click.echo(f"took       {seconds:.1f} s{memory}")
     for name, what in DESCRIPTIONS.items():
         if (result.path / name).exists():

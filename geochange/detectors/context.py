@@ -183,9 +183,10 @@ class ContextDetector:
     def _weigh(self, piece: Piece) -> FloatArray:
         """Evidence of change before it is smoothed."""
         stride, valid = piece.stride, piece.valid
-        piece.after[...] *= _column(self.gain_)
-        piece.after[:] += _column(self.offset_)
-        x, y = self._whiten(piece.before), self._whiten(piece.after)
+        after = piece.after
+        after *= _column(self.gain_)
+        after += _column(self.offset_)
+        x, y = self._whiten(piece.before), self._whiten(after)
         spare = self._margin - self.shift
         evidence, texture = self._compare_ranges(
             trim(x, spare, stride), trim(y, spare, stride), stride

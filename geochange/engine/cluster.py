@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from concurrent.futures import Future as Promise
@@ -17,7 +20,7 @@ from distributed import Client, Future, LocalCluster
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 
-from geochange.errors import ClusterError
+from geochange.errors import ClusterError, GeochangeWarning
 from geochange.tiles import Tile
 from geochange.version import __version__
 
@@ -42,11 +45,6 @@ class Cluster:
 
     client: Client
     counted: tuple[float, int] = field(default=(-1.0, 1), init=False)
-
-    @property
-    def executor(self) -> Executor:
-        """Sends calls to any worker."""
-        return self.choose(gpu=False)
 
     def slots(self) -> int:
         """Return the threads of all workers, as known within the last second."""
@@ -115,7 +113,7 @@ def keep_promise(promise: Promise[T], remote: Future[T]) -> None:
     try:
         result = remote.result()
     except (FutureCancelledError, CommClosedError):
-        msg = "the scheduler of the cluster is gone; start it again and rerun with --resume"
+        msg = "the scheduler of the cluster is gone; start it again"
         promise.set_exception(ClusterError(msg))
     except Exception as error:  # noqa: BLE001 - a task may fail with anything
         promise.set_exception(error)
@@ -138,8 +136,6 @@ def start_workers(workers: int, threads: int, memory_bytes: int | None = None) -
     ----------
     workers, threads : int
         Processes, and threads of each.
-    memory_bytes : int, optional
-        What each may use before it is restarted.
 
     Raises
     ------
@@ -147,15 +143,16 @@ def start_workers(workers: int, threads: int, memory_bytes: int | None = None) -
         They do not start: in a script, because they import it and it calls this again.
     """
     try:
-        cluster = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=threads,
-            processes=True,
-            dashboard_address=None,
-            memory_limit=memory_bytes or 0,
-            security=True,
-            silence_logs=logging.CRITICAL,
-        )
+        with _no_interrupts():
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=threads,
+                processes=True,
+                dashboard_address=None,
+                memory_limit=0,  # tiles are sized to fit; dask would restart workers that are at it
+                security=True,
+                silence_logs=logging.CRITICAL,
+            )
     except RuntimeError as error:
         msg = (
             f"{workers} worker processes did not start ({error}); they import the running script: "
@@ -182,8 +179,10 @@ def connect(scheduler: str) -> Iterator[Cluster]:
     ------
     ClusterError
     """
-    target = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors are told by our own words
+    target = {"address": scheduler} if "://" in scheduler else {"scheduler_file": scheduler}
     try:
+        _wait_for_file(scheduler)
         client = Client(**target, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         reason = str(error).splitlines()[0]
@@ -194,8 +193,34 @@ def connect(scheduler: str) -> Iterator[Cluster]:
         yield Cluster(client)
 
 
+def _wait_for_file(scheduler: str) -> None:
+    """Give a scheduler that was just started the time to write its file."""
+    deadline = time.monotonic() + CONNECT_SECONDS
+    while "://" not in scheduler and not Path(scheduler).is_file():
+        if time.monotonic() > deadline:
+            msg = "there is no such scheduler file, nor is it an address like tcp://HOST:8786"
+            raise OSError(msg)
+        time.sleep(0.1)
+
+
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Let processes that are started here ignore Ctrl-C: this one stops them in good order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _check_workers(client: Client, scheduler: str) -> None:
     """Wait for the first worker and see that all run this version of geochange."""
+    if not client.nthreads():
+        note = f"{scheduler} has no workers yet; waiting {JOIN_SECONDS} s for the first"
+        warnings.warn(note, GeochangeWarning, stacklevel=2)
     try:
         client.wait_for_workers(1, timeout=JOIN_SECONDS)
     except TimeoutError as error:

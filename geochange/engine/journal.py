@@ -22,8 +22,8 @@ class ScoredTile:
 
     Attributes
     ----------
-    counts : uint32 (65535,)
-        Histogram of the stored score.
+    levels, counts : uint16 (L,), uint32 (L,)
+        Histogram of the stored score: levels that occur, and how often.
     preview : PreviewPart
     lost_px : int
         Pixels of the core that could not be read or scored.
@@ -31,6 +31,7 @@ class ScoredTile:
         Why; empty when all is well.
     """
 
+    levels: NDArray[np.uint16]
     counts: NDArray[np.uint32]
     preview: PreviewPart
     lost_px: int = 0
@@ -53,7 +54,10 @@ class Journal:
         return self.store.path(tile.index).with_suffix(".npz")
 
     def recall(self, tile: Tile) -> ScoredTile | None:
-        """Return what was recorded of a finished tile; None where it has to be done (again)."""
+        """Return what was recorded of a finished tile; None where it has to be done (again).
+
+        That is so where it is missing or damaged, and where some of it was lost.
+        """
         if not self.store.has(tile.index):
             return None
         try:
@@ -61,11 +65,11 @@ class Journal:
                 part = PreviewPart(
                     int(noted["row"]), int(noted["col"]), noted["sums"], noted["counts"]
                 )
-                lost_px, reason = int(noted["lost_px"]), str(noted["reason"])
+                lost = bool(noted["lost_px"])
             stored = self.store.read(tile.core)
         except (OSError, ValueError, KeyError, BadZipFile):
             return None
-        return ScoredTile(count_levels(stored), part, lost_px, reason)
+        return None if lost else ScoredTile(*count_levels(stored), part)
 
     def record(
         self,
@@ -89,14 +93,14 @@ class Journal:
             sums=part.sums,
             counts=part.counts,
             lost_px=lost_px,
-            reason=reason,
         )
         put(self._path(tile), noted.getbuffer())
         self.store.write(tile, stored)
-        return ScoredTile(count_levels(stored), part, lost_px, reason)
+        return ScoredTile(*count_levels(stored), part, lost_px, reason)
 
 
-def count_levels(stored: NDArray[np.uint16]) -> NDArray[np.uint32]:
-    """Return the histogram of stored scores without nodata, uint32 (65535,)."""
-    counts = np.bincount(stored.ravel(), minlength=SCORE_LEVELS + 1)
-    return counts[:SCORE_LEVELS].astype(np.uint32)
+def count_levels(stored: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
+    """Return which levels occur in a stored score, nodata left out, and how often."""
+    counts = np.bincount(stored.ravel(), minlength=SCORE_LEVELS + 1)[:SCORE_LEVELS]
+    levels = np.flatnonzero(counts)
+    return levels.astype(np.uint16), counts[levels].astype(np.uint32)

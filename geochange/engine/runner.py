@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ def run_in_window(
     *,
     retries: int = 0,
     rescue: Rescue[T] | None = None,
-) -> Iterator[T]:
-    """Submit tiles and yield their results in order, never more than ``capacity()`` at a time.
+) -> Generator[T, None, None]:
+    """Submit tiles and yield their results in order, about ``capacity()`` of them at a time.
 
     The number of tasks and results that exist at a time does not depend on the number of tiles.
 
@@ -99,11 +99,6 @@ def _take(
 
 class Crew(Protocol):
     """Those who run tasks: an executor, how many tasks it runs at a time, how it learns of one."""
-
-    @property
-    def executor(self) -> Executor:
-        """Runs calls and returns futures of :mod:`concurrent.futures`."""
-        ...
 
     def slots(self) -> int:
         """Return how many tasks can run at this moment."""
@@ -172,7 +167,7 @@ class Runner:
         rescue: Rescue[T] | None = None,
         gpu: bool = False,
         in_flight: int = TILES_IN_FLIGHT,
-    ) -> Iterator[T]:
+    ) -> Generator[T, None, None]:
         """Yield ``task(tile)`` for every tile, in order.
 
         Parameters
@@ -217,7 +212,6 @@ def open_runner(
     workers: int = 0,
     threads: int = 0,
     scheduler: str | None = None,
-    worker_memory_bytes: int | None = None,
 ) -> Iterator[Runner]:
     """Open what runs the tasks; leaving the block waits for those that run and ends the rest.
 
@@ -231,8 +225,6 @@ def open_runner(
     scheduler : str, optional
         Address of a dask.distributed scheduler, such as ``tcp://10.0.0.1:8786``, or the path of its
         scheduler file. Its workers must see the same paths as this process.
-    worker_memory_bytes : int, optional
-        What a local worker process may use before it is restarted; default: not limited.
 
     Raises
     ------
@@ -256,7 +248,7 @@ def open_runner(
         elif workers:
             from geochange.engine.cluster import start_workers
 
-            with start_workers(workers, threads or 1, worker_memory_bytes) as cluster:
+            with start_workers(workers, threads or 1) as cluster:
                 yield Runner(cluster)
         else:
             count = threads or count_processors()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from geochange.blocks import PairBlock
 from geochange.detectors.base import Detector, plan_tiles
 from geochange.engine.journal import Journal, ScoredTile
 from geochange.engine.stages import Stages
-from geochange.errors import GeochangeError, InputError, OutputError
+from geochange.errors import GeochangeError, InputError, InputLostError, OutputError
 from geochange.io.score import SCORE_LEVELS, SCORE_NODATA, encode_score
 from geochange.maps.kept import Kept
 from geochange.maps.preview import Preview, PreviewGrid, PreviewPart
@@ -52,10 +52,10 @@ class Scored:
 
         Raises
         ------
-        InputError
+        InputLostError
             Most of the scene is lost.
         """
-        self.histogram += scored.counts
+        self.histogram[scored.levels] += scored.counts
         self.preview.add(scored.preview)
         if not scored.reason:
             return
@@ -64,34 +64,41 @@ class Scored:
         self.quarantine.append({**place, "lost_px": scored.lost_px, "reason": scored.reason})
         height, width = self.preview.grid.shape
         if self.lost_px > MAX_LOST_SHARE * height * width:
-            raise InputError(scored.reason)
+            msg = f"more than half of the scene is lost; {scored.reason}"
+            raise InputLostError(msg)
 
 
-def fit_detector(detector: Detector, pair: Pair, stages: Stages) -> Detector:
+def fit_detector(detector: Detector, pair: Pair, stages: Stages) -> list[str]:
     """Fit a detector on the whole scene or, when it is large, on an even choice of its tiles.
 
-    What cannot be read of a damaged input is left out.
+    Returns
+    -------
+    list of str
+        Why parts of a damaged input were left out.
 
     Raises
     ------
     InputError
         Nothing can be read, or what can be is not enough to learn from.
     """
-    failures: list[InputError] = []
+    failures: list[str] = []
 
     def read(tile: Tile) -> PairBlock | None:
         try:
-            return read_or_salvage(pair, tile)[0]
+            block, _, reason = read_or_salvage(pair, tile)
         except InputError as error:
-            failures.append(error)
-            return None
+            block, reason = None, str(error)
+        failures.extend([reason] if reason else [])
+        return block
 
-    plan = plan_tiles(detector, pair.shape, min(FIT_TILE_PX, max(pair.shape)))
+    halo = getattr(detector, "fit_halo", detector.halo)
+    plan = replace(plan_tiles(detector, pair.shape, min(FIT_TILE_PX, max(pair.shape))), halo=halo)
     blocks = stages.run_here(read, plan.sample(FIT_MAX_PIXELS), in_flight=2)
     try:
-        return detector.fit(block for block in blocks if block is not None)
+        detector.fit(block for block in blocks if block is not None)
     except InputError as error:
-        raise failures[0] if failures else error from None
+        raise InputError(failures[0]) if failures else error from None
+    return failures
 
 
 def read_or_salvage(pair: Pair, tile: Tile) -> tuple[PairBlock, int, str]:
@@ -107,7 +114,7 @@ def read_or_salvage(pair: Pair, tile: Tile) -> tuple[PairBlock, int, str]:
 def score_tiles(
     detector: Detector, pair: Pair, kept: Kept, grid: PreviewGrid, stages: Stages
 ) -> Scored:
-    """Write the score of every tile into ``store``; tiles that it holds already are not redone.
+    """Write the score of every tile into ``kept.store``; what it holds already is not redone.
 
     A task that fails is run again, then its tile is given up: it stays nodata and is listed. So
     are the pixels of a damaged input, to within 64 px.
@@ -162,4 +169,7 @@ def score_block(detector: Detector, block: PairBlock) -> NDArray[np.uint16]:
     if not valid.any():
         return np.full(block.tile.core.shape, SCORE_NODATA, np.uint16)
     score = detector.score(block.before[None], block.after[None], block.valid[None])[0][inner]
-    return encode_score(np.where(valid, score, np.nan))
+    stored = encode_score(score)
+    if not valid.all():
+        stored[~valid] = SCORE_NODATA
+    return stored

@@ -17,8 +17,11 @@ PROCESS_BYTES = 450 * 2**20
 """A process before its first tile: Python, its libraries, GDAL's cache, previews, pictures."""
 WORKER_BYTES = 250 * 2**20
 """The same of a worker process, which draws and writes no reports."""
-COPIES = 6
-"""Float32 copies of both dates that the work on a tile may hold at a time, at most."""
+COPIES = 4
+"""Float32 copies of both dates that the work on a tile may hold at a time: twice what methods
+were measured to."""
+RESULT_BYTES = 16 * 2**20
+"""What waits of the results of one thread."""
 
 
 def parse_memory(text: str | int | None) -> int | None:
@@ -91,7 +94,7 @@ def choose_tile_size(
     if wanted is not None and wanted < MIN_TILE_PX:
         msg = f"tile size must be at least {MIN_TILE_PX} px, got {wanted}"
         raise UsageError(msg)
-    base = PROCESS_BYTES + workers * WORKER_BYTES
+    base = PROCESS_BYTES + workers * WORKER_BYTES + tasks * RESULT_BYTES
     sizes = [int(wanted)] if wanted is not None else _list_sizes(shape, bands)
     for size in sizes:
         need = base + tasks * bytes_of_tile(size, bands, halo)

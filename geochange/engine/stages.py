@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 from geochange.engine.runner import TILES_IN_FLIGHT, Rescue, Runner, run_in_window
 from geochange.tiles import Tile
@@ -40,6 +40,15 @@ class Stages:
     on_progress: Progress = report_nothing
     seconds: dict[str, float] = field(default_factory=dict)
     current: str = ""
+    loops: list[Generator[Any, None, None]] = field(default_factory=list, repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End loops that an error left unfinished: wait for their running tasks, drop the rest."""
+        for loop in self.loops:
+            loop.close()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -59,12 +68,16 @@ class Stages:
         retries: int = 0,
         rescue: Rescue[T] | None = None,
         gpu: bool = False,
+        in_flight: int = TILES_IN_FLIGHT,
     ) -> Iterator[T]:
         """Yield ``task(tile)`` in order, reporting progress; has the type of ``map``.
 
         See :meth:`geochange.engine.runner.Runner.run`.
         """
-        results = self.runner.run(task, tiles, retries=retries, rescue=rescue, gpu=gpu)
+        results = self.runner.run(
+            task, tiles, retries=retries, rescue=rescue, gpu=gpu, in_flight=in_flight
+        )
+        self.loops.append(results)
         return self._count(results, tiles)
 
     def run_here(
@@ -74,12 +87,18 @@ class Stages:
 
         For tasks that are cheaper than sending them elsewhere, or whose results are large.
         """
+        results = self._run_here(task, tiles, in_flight)
+        self.loops.append(results)
+        return self._count(results, tiles)
+
+    def _run_here(
+        self, task: Callable[[Tile], T], tiles: Iterable[Tile], in_flight: int
+    ) -> Generator[T, None, None]:
         threads = self.runner.threads_here
         with ThreadPoolExecutor(threads) as pool:
-            results = run_in_window(
+            yield from run_in_window(
                 lambda tile: pool.submit(task, tile), tiles, lambda: in_flight * threads
             )
-            yield from self._count(results, tiles)
 
     def _count(self, results: Iterator[T], tiles: Iterable[Tile]) -> Iterator[T]:
         total = len(tiles) if isinstance(tiles, Sized) else 0

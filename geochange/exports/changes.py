@@ -42,6 +42,21 @@ def total_classes(path: str | Path) -> list[ClassTotal]:
         return [ClassTotal(*row) for row in connection.execute(query)]
 
 
+def count_undescribed(path: str | Path, field: str) -> int:
+    """Count the polygons that have no value in a field, such as the mean change of a band.
+
+    Examples
+    --------
+    >>> count_undescribed("out/changes.gpkg", "delta_red")  # doctest: +SKIP
+    0
+    """
+    quoted = field.replace('"', '""')
+    query = f'SELECT COUNT(*) FROM {LAYER} WHERE "{quoted}" IS NULL'
+    with closing(sqlite3.connect(path)) as connection:
+        (count,) = connection.execute(query).fetchone()
+    return int(count)
+
+
 def best_changes(path: str | Path, limit: int) -> geopandas.GeoDataFrame:
     """Return the ``limit`` polygons of the highest ``score_mean``, best first, then by ``id``.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.alignment.pair import Pair
-from geochange.exports.changes import best_changes, total_classes
+from geochange.errors import DataWarning
+from geochange.exports.changes import best_changes, count_undescribed, total_classes
 from geochange.exports.cog import write_mask, write_score
 from geochange.exports.fields import delta_fields, polygon_fields
 from geochange.exports.geojson import write_geojson
@@ -80,6 +82,11 @@ def write_changes(
     renamed = (batch.rename(columns=names) for batch in batches)
     path = write_gpkg(renamed, folder / "changes.gpkg", fields=fields, geobox=geobox)
     write_geojson(read_batches(path), folder / "changes.geojson", fields=fields, geobox=geobox)
+    for field in list(names.values())[:1]:
+        if missing := count_undescribed(path, field):
+            note = f"{missing} changes have no band means: the inputs could not be read any more"
+            findings.run["notes"].append(note)
+            warnings.warn(note, DataWarning, stacklevel=2)
     classes = total_classes(path)
     valid = int(findings.histogram.sum())
     pixels = sum(c.pixels for c in classes)

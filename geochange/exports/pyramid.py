@@ -140,6 +140,9 @@ def encode_levels(
     level: Level | None = Level(store, folder / "full")
     while level is not None:
         coarse = level.next()
+        for needed in (level, coarse):
+            if needed is not None:
+                needed.folder.mkdir(parents=True, exist_ok=True)
         levels.append((level, _encode(level, coarse, resampling, run)))
         level = coarse
     return levels

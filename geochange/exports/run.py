@@ -17,6 +17,7 @@ from geochange.version import __version__, installed_versions
 
 
 def describe_run(
+    key: str,
     sources: tuple[Source, Source],
     pair: Pair,
     inputs: Mapping[str, Any],
@@ -28,6 +29,8 @@ def describe_run(
 
     Parameters
     ----------
+    key : str
+        Of :func:`fingerprint_inputs`.
     sources : tuple
         The two dates as the user gave them.
     inputs : mapping
@@ -41,7 +44,7 @@ def describe_run(
     return {
         "geochange": __version__,
         "kind": "detect",
-        "fingerprint": fingerprint_inputs(inputs, settings),
+        "fingerprint": key,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": repeat_command(*sources, settings),
         "inputs": dict(inputs),

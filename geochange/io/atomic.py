@@ -16,7 +16,7 @@ from rasterio.errors import RasterioError
 
 from geochange.errors import GeochangeError, OutputError, OutputExistsError, ResourceError
 
-LEAST_FREE_BYTES = 1 << 20
+LEAST_FREE_BYTES = 4 * 2**20
 """A failed write on a disk with less than this left is put down to the disk."""
 
 
@@ -104,7 +104,7 @@ def _explain(path: Path, error: Exception) -> OutputError | ResourceError:
     folder = path.parent
     full = isinstance(error, OSError) and error.errno == errno.ENOSPC
     if full or (folder.is_dir() and is_full(folder)):
-        msg = f"the disk of {folder} is full while writing {path.name}; free some space and rerun"
+        msg = f"the disk of {folder} is full while writing {path.name}; free some space"
         return ResourceError(msg)
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return OutputError(f"cannot write {path} ({reason}); is its folder there and writable?")

@@ -154,7 +154,8 @@ class GridReader:
                 return self._read_aligned(window, self.shift)
             return self._read_warped(window)
         except RasterioError as error:
-            msg = f"cannot read {self.file.path}: truncated or damaged? ({one_line(error)})"
+            reason = one_line(error.__cause__ or error)
+            msg = f"cannot read {self.file.path}: truncated or damaged? ({reason})"
             raise InputError(msg) from error
 
     def _read_aligned(self, window: Window, shift: tuple[int, int]) -> tuple[FloatArray, BoolArray]:

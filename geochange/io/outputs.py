@@ -6,6 +6,7 @@ import errno
 import fnmatch
 import json
 import os
+import secrets
 import shutil
 import socket
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from geochange.errors import (
     InputError,
+    InputLostError,
     OutputError,
     OutputExistsError,
     ResourceError,
@@ -24,15 +26,12 @@ from geochange.errors import (
 )
 from geochange.io.atomic import is_full
 
-MIN_FREE_BYTES = 4 * 2**20
-"""A write that fails with less room than this on the disk failed for want of room."""
-LOCK_NAME = ".lock"
 STATE_NAME = ".state.json"
 RUN_NAME = "run.json"
 OWN_NAMES = (
     RUN_NAME, "score.tif", "mask.tif", "changes.*", "report.html", "quicklook", "tiles",
     "before.vrt", "after.vrt", "before.tif", "after.tif", "item.json", "*.aux.xml", "*.qmd",
-    "*.ovr", LOCK_NAME, STATE_NAME,
+    "*.ovr", STATE_NAME,
 )  # fmt: skip
 """What a result may hold: ours, and what QGIS and GDAL put beside it."""
 
@@ -81,7 +80,7 @@ def new_folder(
     partial = target.with_name(target.name + ".partial")
     inputs = list(inputs)
     _check_target(target, overwrite, inputs)
-    with _locked(partial, target):
+    with _locked(target, partial):
         _check_target(target, overwrite, inputs)  # another run may have ended meanwhile
         try:
             _enter(partial, overwrite=overwrite, resume=resume, state=state)
@@ -103,8 +102,7 @@ def new_folder(
             if full:
                 raise failure from error
             raise
-        for name in (LOCK_NAME, STATE_NAME):
-            (target / name).unlink(missing_ok=True)
+        (target / STATE_NAME).unlink(missing_ok=True)
 
 
 def read_state(folder: Path) -> dict[str, Any] | None:
@@ -117,16 +115,18 @@ def read_state(folder: Path) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _locked(partial: Path, target: Path) -> Iterator[None]:
-    """Hold the lock of a folder, which is made when it is not there."""
-    if _holds_files(partial) and not (partial / LOCK_NAME).exists():
-        msg = f"{partial} exists and was not left by a run; remove it or choose another output"
-        raise OutputExistsError(msg)
-    lock = FileLock(partial / LOCK_NAME, blocking=False)
+def _locked(target: Path, partial: Path) -> Iterator[None]:
+    """Hold the lock of a result, a hidden file beside it that goes when all is done."""
+    path = target.with_name(f".{target.name}.lock")
+    lock = FileLock(path, blocking=False)
     try:
-        partial.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
+        partial.mkdir(exist_ok=True)
     except Timeout:
+        if not path.exists():
+            msg = f"cannot write {target}: its folder takes no files; choose another output folder"
+            raise OutputError(msg) from None
         owner = read_state(partial) or {}
         who = f"process {owner.get('pid', 'unknown')} on {owner.get('host', 'unknown')}"
         msg = f"{partial} is being written by {who}; wait for it, or stop it"
@@ -136,17 +136,22 @@ def _locked(partial: Path, target: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        _drop_if_empty(partial)
+        path.unlink(missing_ok=True)  # while it is held: a lock of an unlinked file counts nothing
         lock.release()
-        if not _holds_files(partial):
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _enter(
     partial: Path, *, overwrite: bool, resume: bool, state: Mapping[str, Any] | None
 ) -> None:
     """See that what the folder holds can be gone on with, or empty it; note whose it is now."""
-    unfinished = read_state(partial) if _holds_files(partial) else None
-    same = None not in (unfinished, state) and unfinished["key"] == state["key"]  # type: ignore[index]
+    unfinished = read_state(partial)
+    if not _holds_files(partial):
+        unfinished = None
+    elif unfinished is None:
+        msg = f"{partial} exists and was not left by a run; remove it or choose another output"
+        raise OutputExistsError(msg)
+    same = bool(unfinished and state and unfinished.get("key") == state["key"])
     if unfinished is not None and state is not None and not overwrite and not (resume and same):
         kind = (
             "an unfinished run of other inputs, settings or version"
@@ -161,21 +166,26 @@ def _enter(
     else:
         _clear(partial)
         unfinished = None
+    fresh = {**(state or {}), "attempt": secrets.token_hex(8)}
     owner = {"pid": os.getpid(), "host": socket.gethostname()}
-    write_json(partial / STATE_NAME, {**(state or {}), **(unfinished or {}), **owner})
+    write_json(partial / STATE_NAME, {**fresh, **(unfinished or {}), **owner})
+
+
+def _drop_if_empty(folder: Path) -> None:
+    if not _holds_files(folder):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _holds_files(folder: Path) -> bool:
     """Tell whether a folder holds any file but those that say whose it is."""
-    own = {LOCK_NAME, STATE_NAME}
-    return any(path.name not in own for path in folder.rglob("*") if path.is_file())
+    return any(path.name != STATE_NAME for path in folder.rglob("*") if path.is_file())
 
 
 def _clear(folder: Path, *, finished: bool = True) -> None:
     """Remove half-written files, which are hidden or end in ``.tmp``, and what is finished."""
     for entry in folder.iterdir():
         half = entry.name.startswith(".") or entry.suffix == ".tmp"
-        if entry.name == LOCK_NAME or not (finished or half):
+        if not (finished or (half and entry.name != STATE_NAME)):
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
@@ -185,7 +195,7 @@ def _clear(folder: Path, *, finished: bool = True) -> None:
 
 def _keeps(partial: Path, error: BaseException, state: Mapping[str, Any] | None) -> bool:
     """Tell whether what was finished before an error is worth keeping."""
-    at_fault = isinstance(error, InputError | UsageError)
+    at_fault = isinstance(error, InputError | UsageError) and not isinstance(error, InputLostError)
     return state is not None and not at_fault and _holds_files(partial)
 
 
@@ -194,8 +204,7 @@ def _swap(partial: Path, target: Path) -> None:
     if not target.exists():
         partial.replace(target)
         return
-    old = target.with_name(target.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
+    old = target.with_name(f".{target.name}.{secrets.token_hex(8)}.old")
     target.replace(old)
     try:
         partial.replace(target)
@@ -249,7 +258,7 @@ def _explain(
     error: BaseException, target: Path, folder: Path, *, full: bool = False
 ) -> OutputError | ResourceError:
     if full or _is_full(error, folder):
-        msg = f"no room left on the disk of {target}; free some space or choose another disk"
+        msg = f"no room left on the disk of {target}; free some space, or choose another disk"
         return ResourceError(msg)
     reason = getattr(error, "strerror", None) or error
     return OutputError(f"cannot write {target}: {reason}; choose another output folder")
@@ -260,7 +269,7 @@ def _is_full(error: BaseException, folder: Path) -> bool:
         return True
     if not isinstance(error, Exception) or not folder.exists():
         return False
-    return is_full(folder, MIN_FREE_BYTES)
+    return is_full(folder)
 
 
 def read_fingerprint(folder: Path) -> str | None:
@@ -269,6 +278,11 @@ def read_fingerprint(folder: Path) -> str | None:
         return None
     run = json.loads((folder / RUN_NAME).read_text(encoding="utf-8"))
     return str(run.get("fingerprint"))
+
+
+def amend_state(folder: Path, **facts: object) -> None:
+    """Note more in the state of an unfinished run."""
+    write_json(folder / STATE_NAME, {**(read_state(folder) or {}), **facts})
 
 
 @contextmanager

@@ -201,8 +201,8 @@ class DateReader:
             valid = np.logical_and.reduce([part_valid for _, part_valid in parts])
         for mask in self.masks:
             valid = valid & ~mask.read(window)
-        if not valid.all():
-            pixels[:, ~valid] = 0.0
+        if (len(self.readers) > 1 or self.masks) and not valid.all():
+            np.copyto(pixels, 0.0, where=~valid)
         return pixels, valid
 
 

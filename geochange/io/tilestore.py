@@ -168,6 +168,9 @@ def touch(plan: TilePlan, window: Window) -> Iterator[tuple[Tile, Window]]:
 def put(path: Path, *parts: bytes | memoryview) -> None:
     """Write a file that appears whole or not at all, whoever else writes it at the same time.
 
+    Its folder and the one above are made, no more: a worker that is late does not bring back the
+    folder of a run that was thrown away.
+
     Raises
     ------
     OutputError, ResourceError
@@ -175,7 +178,8 @@ def put(path: Path, *parts: bytes | memoryview) -> None:
     temporary = path.with_suffix(f".{secrets.token_hex(8)}.tmp")
     with explain_failure(path):
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (path.parent.parent, path.parent):
+                folder.mkdir(exist_ok=True)
             with temporary.open("wb") as file:
                 file.writelines(parts)
             temporary.replace(path)

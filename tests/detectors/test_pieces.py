@@ -64,12 +64,14 @@ def test_mixed_bands_do_not_depend_on_their_neighbours(rows, bands):
 )
 @pytest.mark.parametrize("bands", [1, 3, 4])
 def test_the_tiling_does_not_show_in_a_single_bit(monkeypatch, name, options, bands):
-    pair = synthetic_pair((150, 131), bands=bands, invalid=0.02)
+    pair = synthetic_pair((150, 131), bands=bands)
+    pair.after[:, 5:40, 3:50] = np.nan
+    pair.after[:, ::9, ::7][:, :6] = np.nan
     detector = METHODS[name].build(**options)
     detector.fit(pair.blocks(TilePlan(pair.shape, 64, detector.halo)))
     whole = score_pair(detector, pair, tile_size=150)
     monkeypatch.setattr(pieces, "PIECE_PX", 40)
     monkeypatch.setattr(pieces, "CHUNK_PIXELS", 1000)
-    for size in (29, 64, 150):
+    for size in (29, 50, 64, 150):
         tiled = score_pair(detector, pair, tile_size=size)
         np.testing.assert_array_equal(tiled, whole)

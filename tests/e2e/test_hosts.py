@@ -106,7 +106,7 @@ def test_a_host_that_is_cut_off_costs_only_its_tiles(tmp_path, hosts):
         process = subprocess.Popen(
             command(*words, "-o", out, "--scheduler", hosts), stderr=log, stdout=log
         )
-        tiles = tmp_path / "cut" / "out.partial" / "tiles" / "score"
+        tiles = tmp_path / "cut" / "out.partial" / "tiles"
         deadline = time.monotonic() + 90
         while len(list(tiles.rglob("*.npz"))) < 40 and process.poll() is None:
             assert time.monotonic() < deadline

@@ -57,6 +57,7 @@ class ArrayPair:
 
 
 def make_store(folder, shape, size):
+    folder.mkdir(exist_ok=True)
     grid = GeoBox(shape, Affine.identity(), None)
     return TileStore(folder / "score", grid, size, "uint16", SCORE_NODATA)
 

@@ -19,7 +19,7 @@ def test_tiles_are_multiples_of_file_blocks_and_checked():
 def test_a_memory_limit_makes_tiles_smaller_until_it_is_too_small():
     sizes = [
         choose_tile_size((9000, 9000), 4, tasks=4, limit_bytes=mib * 2**20)
-        for mib in (4000, 900, 600, 480)
+        for mib in (4000, 900, 650, 530)
     ]
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(sizes)) > 1

@@ -232,6 +232,7 @@ from geochange.io.tilestore import TileStore
 
 folder, size = Path(sys.argv[1]), int(sys.argv[2])
 grid = GeoBox((size, size), Affine(1, 0, 0, 0, -1, 0), None)
+folder.mkdir(exist_ok=True)
 store = TileStore(folder / "tiles", grid, 256, "uint16", 65535)
 pixels = np.random.default_rng(0).integers(0, 1000, (256, 256)).astype(np.uint16)
 for tile in store.plan:

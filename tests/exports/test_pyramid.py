@@ -101,6 +101,8 @@ def test_a_part_encoded_twice_is_the_same(tmp_path, make_store, rng):
     store = make_store(tmp_path / "s", GeoBox(pixels.shape, AFFINE, None), pixels, 65535, 256)
     level = Level(store, tmp_path / "work" / "full")
     coarse = level.next()
+    for one in (level, coarse):
+        one.folder.mkdir(parents=True)
     part = level.plan[0]
     first = level.encode(part, coarse, "average")
     files = {path: path.read_bytes() for path in (tmp_path / "work").rglob("*.*")}
