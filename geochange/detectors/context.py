@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
 from geochange.detectors.base import score_from_sigma
@@ -341,7 +341,7 @@ def whiten(difference: Array64, level: Array64, floor: Array64, shrinkage: float
 def _robust_covariance(centred: Array64) -> Array64:
     count = centred.shape[1]
     covariance: Array64 = np.eye(count)
-    middle, far = chi2.ppf([0.5, 0.9], count)
+    middle, far = chdtri(count, [0.5, 0.1])  # quantiles of chi-square
     for _ in range(ITERATIONS):
         inverse = np.linalg.inv(covariance + 1e-6 * np.eye(count))
         square = np.sum((centred @ inverse) * centred, axis=1)
