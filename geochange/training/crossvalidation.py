@@ -15,9 +15,10 @@ import numpy as np
 from geochange.engine.stages import Progress as OnProgress
 from geochange.engine.stages import report_nothing
 from geochange.errors import OutputExistsError, UsageError
-from geochange.evaluation.counts import Counts
+from geochange.evaluation.ranking import ScoreHistogram
 from geochange.io.outputs import write_json
 from geochange.training.config import TrainConfig, load_config
+from geochange.training.histograms import HISTOGRAM, read_histogram
 from geochange.training.run import train
 from geochange.training.settings import to_table
 
@@ -33,7 +34,8 @@ class FoldsResult:
     path : Path
         Folder with one folder per fold and ``folds.json``.
     run : dict
-        What ``folds.json`` holds: pooled counts and scores, and those of each fold.
+        What ``folds.json`` holds: pooled counts and scores, the threshold of each fold, and what
+        each fold's own validation found.
     """
 
     path: Path
@@ -58,7 +60,9 @@ def cross_validate(
 ) -> FoldsResult:
     """Train each fold in turn; see :func:`geochange.training.run.train` for the parameters.
 
-    Counts are pooled over the folds' validation scenes, each at its own threshold.
+    Counts are pooled over the folds' validation scenes. The threshold of a fold is the one that
+    is best on the scenes of all *other* folds, so that no scene has a say in its own figures; with
+    ``validation.keep = "last"`` that holds for the weights as well.
 
     Raises
     ------
@@ -83,7 +87,8 @@ def cross_validate(
             f"{folder} exists; go on with --resume, replace it with --overwrite, or choose another"
         )
         raise OutputExistsError(msg)
-    folds = []
+    folds: list[dict[str, Any]] = []
+    histograms: list[ScoreHistogram] = []
     for fold in range(config.data.folds):
         result = train(
             config,
@@ -94,18 +99,31 @@ def cross_validate(
             on_progress=on_progress,
         )
         folds.append({"validation": result.run["validation"]["scenes"], **result.run["best"]})
-    summary = _pool(folds) | {"kind": "folds", "folds": folds, "config": to_table(config)}
+        histograms.append(read_histogram(result.path / HISTOGRAM))
+    summary = _pool(folds, histograms)
+    summary |= {"kind": "folds", "folds": folds, "config": to_table(config)}
     write_json(folder / SUMMARY, summary)
     return FoldsResult(folder, summary)
 
 
-def _pool(folds: list[dict[str, Any]]) -> dict[str, Any]:
-    """Sum the counts of all folds; average the scores of each."""
-    counts = functools.reduce(operator.add, (Counts(**fold["pixels"]) for fold in folds))
+def _pool(folds: list[dict[str, Any]], histograms: list[ScoreHistogram]) -> dict[str, Any]:
+    """Sum the counts of all folds, each at the threshold of the others; average their scores."""
+    whole = functools.reduce(operator.add, histograms)
+    thresholds = [_without(whole, own).best_threshold for own in histograms]
+    at_others = [own.counts_at(t) for own, t in zip(histograms, thresholds, strict=True)]
+    counts = functools.reduce(operator.add, at_others)
     scores = {name: [fold["scores"][name] for fold in folds] for name in folds[0]["scores"]}
     names = ("f1", "iou", "precision", "recall")
     return {
         "pixels": asdict(counts),
-        "pooled": {name: getattr(counts, name) for name in names},
+        "pooled": {
+            **{name: getattr(counts, name) for name in names},
+            "average_precision": whole.average_precision,
+        },
+        "thresholds": thresholds,
         "mean": {name: float(np.mean(values)) for name, values in scores.items()},
     }
+
+
+def _without(whole: ScoreHistogram, part: ScoreHistogram) -> ScoreHistogram:
+    return ScoreHistogram(whole.changed - part.changed, whole.unchanged - part.unchanged)

@@ -11,12 +11,13 @@ from typing import Any
 from geochange.errors import InputError, OutputError, OutputExistsError, UsageError
 from geochange.io.outputs import write_json
 from geochange.training.config import TrainConfig, parse_config
+from geochange.training.histograms import HISTOGRAM
 from geochange.training.logs import EVENTS, PICTURE, TABLE
 from geochange.training.loop import MODEL, STATE
 from geochange.training.settings import read_toml, to_table
 
 CONFIG, SUMMARY = "config.toml", "run.json"
-OWN_NAMES = (CONFIG, SUMMARY, STATE, MODEL, TABLE, EVENTS, PICTURE, ".*")
+OWN_NAMES = (CONFIG, SUMMARY, STATE, MODEL, HISTOGRAM, TABLE, EVENTS, PICTURE, ".*")
 FREE = ("output", "compute.workers", "data.cache_mb", "log_every")
 """Settings that may differ when a run is resumed: they do not change its weights."""
 

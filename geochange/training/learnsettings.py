@@ -91,12 +91,16 @@ class ValidationConfig:
         Steps between validations; the state to resume from is written then too.
     patience : int
         Validations without a better F1 after which training stops early; 0 never.
+    keep : str
+        Which weights become the checkpoint: ``best``, those with the highest F1, or ``last``, so
+        that nothing but threshold and temperature is chosen on the validation scenes.
     tile_px, batch_size : int
         Tiles in which whole scenes are scored.
     """
 
     every_steps: int = 250
     patience: int = 0
+    keep: str = "best"
     tile_px: int = 256
     batch_size: int = 8
 
@@ -104,6 +108,11 @@ class ValidationConfig:
         for name, least in (("every_steps", 1), ("patience", 0), ("tile_px", 8), ("batch_size", 1)):
             value = getattr(self, name)
             require(value >= least, f"validation.{name}", value, f"{least} or more")
+        require_one("validation.keep", self.keep, ("best", "last"))
+        useless = self.patience > 0 and self.keep == "last"
+        require(
+            not useless, "validation.patience", self.patience, "0 with validation.keep = 'last'"
+        )
 
 
 @dataclass(frozen=True)

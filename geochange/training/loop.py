@@ -13,10 +13,12 @@ from torch import Tensor
 from geochange.engine.stages import Progress as OnProgress
 from geochange.engine.stages import report_nothing
 from geochange.errors import TrainingError
+from geochange.evaluation.ranking import ScoreHistogram
 from geochange.nn.checkpoint import save_checkpoint
 from geochange.nn.normalization import Normalization
 from geochange.training.batches import Batch, ChipMaker, run_ahead
 from geochange.training.cards import describe_network
+from geochange.training.histograms import HISTOGRAM, write_histogram
 from geochange.training.learner import Learner
 from geochange.training.logs import TrainingLog
 from geochange.training.schedule import learning_rate
@@ -129,9 +131,10 @@ class Loop:
     def _validate(self, progress: Progress) -> dict[str, float]:
         """Validate the averaged weights; keep them when they are the best so far."""
         self.learner.share_statistics()
-        found = summarise(self.validator.score(self.learner.average.network, self.fabric))
-        if found.counts.f1 > progress.best_f1:
-            self._keep(found, progress)
+        histogram = self.validator.score(self.learner.average.network, self.fabric)
+        found = summarise(histogram)
+        if found.counts.f1 > progress.best_f1 or self.config.validation.keep == "last":
+            self._keep(found, histogram, progress)
         else:
             progress.stale += 1
         patience = self.config.validation.patience
@@ -144,8 +147,8 @@ class Loop:
             "val_threshold": found.threshold,
         }
 
-    def _keep(self, found: Findings, progress: Progress) -> None:
-        """Write the averaged weights as the run's checkpoint."""
+    def _keep(self, found: Findings, histogram: ScoreHistogram, progress: Progress) -> None:
+        """Write the averaged weights as the run's checkpoint, and how they scored."""
         progress.best_f1, progress.best_step, progress.stale = found.counts.f1, progress.step, 0
         progress.best = {
             "step": progress.step,
@@ -157,3 +160,4 @@ class Loop:
         if self.fabric.is_global_zero:
             card = describe_network(self.config, self.split, self.normalization, found)
             save_checkpoint(self.folder / MODEL, self.learner.average.network, card)
+            write_histogram(self.folder / HISTOGRAM, histogram)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from safetensors.torch import load_file
 
 import geochange as gc
 from geochange.errors import (
@@ -24,6 +25,7 @@ from geochange.errors import (
 )
 from geochange.nn.checkpoint import load_checkpoint
 from geochange.training.config import read_config
+from geochange.training.histograms import read_histogram
 from geochange.training.run import train
 
 ROOT = Path(__file__).parents[2]
@@ -50,10 +52,12 @@ def test_what_a_run_leaves(tiny, tmp_path):
     stages = []
     result = gc.train(tiny, tmp_path / "out", on_progress=lambda *now: stages.append(now))
     names = {path.name for path in result.path.iterdir()}
-    assert names == {*SAME, "config.toml", "curve.png", "run.json", "logs"}
+    assert names == {*SAME, "config.toml", "curve.png", "run.json", "validation.npz", "logs"}
     run = json.loads((result.path / "run.json").read_text())
     assert run == result.run
     assert run["steps"] == 6
+    counts = read_histogram(result.path / "validation.npz").counts_at(0.0)
+    assert counts.tp + counts.fp == run["validation"]["labelled_px"]
     assert run["training"]["scenes"] == ["set:a", "set:b"]
     assert 0 < run["training"]["changed_px"] < run["training"]["labelled_px"] == 2 * 64 * 64
     model, card = load_checkpoint(result.checkpoint)
@@ -180,6 +184,18 @@ def test_training_stops_when_validation_gets_no_better(tiny, tmp_path):
     assert result.run["best"]["step"] == result.run["steps"] - 6
     resumed = train(tiny, tmp_path / "out", settings=settings, resume=True)
     assert resumed.run == result.run
+
+
+def test_the_last_weights_are_kept_when_nothing_may_be_chosen(tiny, tmp_path):
+    settings = {"steps": 9, "validation.every_steps": 3, "validation.keep": "last"}
+    result = train(tiny, tmp_path / "out", settings=settings)
+    assert result.run["best"]["step"] == 9
+    model, _ = load_checkpoint(result.checkpoint)
+    state = load_file(result.path / "state.safetensors")
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, state[f"average/{name}"])
+    with pytest.raises(UsageError, match=r"patience.* must be 0 with"):
+        train(tiny, tmp_path / "two", settings={**settings, "validation.patience": 2})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,43 @@
+"""Folds pooled: no scene has a say in its own figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from geochange.errors import InputError
+from geochange.evaluation.ranking import ScoreHistogram
+from geochange.io.score import SCORE_LEVELS
+from geochange.training.crossvalidation import cross_validate
+from geochange.training.histograms import read_histogram, write_histogram
+
+
+def test_a_threshold_comes_from_the_other_folds(tiny, tmp_path):
+    tiny["data"] = {"root": str(tmp_path), "train": [{"path": "set"}], "folds": 3}
+    result = cross_validate(tiny | {"steps": 3}, tmp_path / "out")
+    own = [read_histogram(tmp_path / "out" / f"fold-{n}" / "validation.npz") for n in range(3)]
+    expected = (own[1] + own[2]).best_threshold
+    assert result.run["thresholds"][0] == expected
+    counts = own[0].counts_at(expected)
+    for index, others in ((1, (0, 2)), (2, (0, 1))):
+        counts += own[index].counts_at((own[others[0]] + own[others[1]]).best_threshold)
+    assert result.run["pooled"]["f1"] == counts.f1
+    assert result.run["pooled"]["f1"] <= (own[0] + own[1] + own[2]).best_f1 + 1e-12
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", None])
+def test_damaged_scores_are_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "validation.npz"
+    if content is None:
+        np.savez(path, changed=np.zeros(3), unchanged=np.zeros(3))
+    else:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"validation\.npz"):
+        read_histogram(path)
+
+
+def test_scores_come_back_as_they_were(tmp_path):
+    counts = np.random.default_rng(0).integers(0, 1 << 40, (2, SCORE_LEVELS))
+    write_histogram(tmp_path / "a.npz", ScoreHistogram(*counts))
+    back = read_histogram(tmp_path / "a.npz")
+    np.testing.assert_array_equal([back.changed, back.unchanged], counts)
