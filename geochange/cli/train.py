@@ -61,7 +61,7 @@ def command(
     from geochange.training.crossvalidation import cross_validate
     from geochange.training.run import train
 
-    progress = ProgressBars(quiet=quiet)
+    progress = ProgressBars(quiet=quiet, unit="step")
     job = cross_validate if folds else train
     try:
         result = job(
