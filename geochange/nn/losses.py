@@ -52,7 +52,7 @@ KINDS: dict[str, Kind] = {
 
 
 class ChangeLoss(nn.Module):
-    """A weighted sum of terms over the pixels that count.
+    """A weighted sum of terms over the pixels of known truth.
 
     Parameters
     ----------
@@ -102,8 +102,10 @@ class ChangeLoss(nn.Module):
         """
         counted = target != self.ignore
         truth = (target == 1).float()
-        weights = torch.where(target == 1, self.class_weights[1], self.class_weights[0])
-        pixels = Pixels(logits.squeeze(1)[counted].float(), truth[counted], weights[counted])
+        unchanged, changed = self.class_weights
+        weights = torch.where(target == 1, changed, unchanged) * counted
+        flat = (t.flatten() for t in (logits.squeeze(1).float(), truth, weights, counted.float()))
+        pixels = Pixels(*flat)
         total = logits.float().sum() * 0
         for factor, term in self.terms:
             if not isinstance(term, Contrastive):

@@ -1,4 +1,4 @@
-"""Loss terms: logits and truth of the pixels that count, to one number each."""
+"""Loss terms: logits and truth of pixels, some of which count, to one number each."""
 
 from __future__ import annotations
 
@@ -16,20 +16,27 @@ SMOOTH = 1.0
 
 @dataclass(frozen=True)
 class Pixels:
-    """The pixels of a batch that count.
+    """All pixels of a batch; taking out those that count would cost more than the network's step.
 
     Attributes
     ----------
     logits : float32 (P,)
     truth : float32 (P,)
-        0 or 1.
+        0 or 1; 0 where a pixel does not count.
     weights : float32 (P,)
-        Weight of each pixel's class.
+        Weight of each pixel's class; 0 where it does not count.
+    counted : float32 (P,)
+        1 where a pixel counts, else 0.
     """
 
     logits: Tensor
     truth: Tensor
     weights: Tensor
+    counted: Tensor
+
+    def mean(self, losses: Tensor) -> Tensor:
+        """Return the mean of what is 0 where a pixel does not count; 0 when none does."""
+        return losses.sum() / self.counted.sum().clamp_min(1)
 
 
 class Term:
@@ -45,7 +52,7 @@ class BinaryCrossEntropy(Term):
 
     def __call__(self, pixels: Pixels) -> Tensor:
         """Return the mean."""
-        return _mean(cross_entropy(pixels) * pixels.weights)
+        return pixels.mean(cross_entropy(pixels) * pixels.weights)
 
 
 class CrossEntropy(Term):
@@ -71,7 +78,7 @@ class Focal(Term):
         """Return the mean of ``(1 - p)^gamma`` times the cross-entropy, p of the true class."""
         entropy = cross_entropy(pixels)
         wrong = logsigmoid(pixels.logits * (1 - 2 * pixels.truth)).exp()
-        return _mean(wrong.clamp_min(1e-12) ** self.gamma * entropy * pixels.weights)
+        return pixels.mean(wrong.clamp_min(1e-12) ** self.gamma * entropy * pixels.weights)
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,8 @@ class Tversky(Term):
         """Return the loss."""
         score, truth = pixels.logits.sigmoid(), pixels.truth
         hit = (score * truth).sum()
-        false_alarm, missed = (score * (1 - truth)).sum(), ((1 - score) * truth).sum()
+        false_alarm = (score * (pixels.counted - truth)).sum()
+        missed = ((1 - score) * truth).sum()
         errors = self.false_positive * false_alarm + self.false_negative * missed
         return 1 - (hit + SMOOTH / 2) / (hit + errors + SMOOTH / 2)
 
@@ -99,6 +107,7 @@ class Lovasz(Term):
     def __call__(self, pixels: Pixels) -> Tensor:
         """Return the loss of the change class over the whole batch."""
         errors = 1 - pixels.logits * (2 * pixels.truth - 1)
+        errors = torch.where(pixels.counted > 0, errors, -torch.inf)  # last, and without loss
         errors, order = errors.sort(descending=True)
         return (relu(errors) * jaccard_steps(pixels.truth[order])).sum()
 
@@ -115,8 +124,8 @@ class HardPixels(Term):
     def __call__(self, pixels: Pixels) -> Tensor:
         """Return the mean."""
         losses = cross_entropy(pixels) * pixels.weights
-        count = min(len(losses), max(1, round(self.share * len(losses))))
-        return _mean(losses.topk(count).values)
+        count = max(1, round(self.share * float(pixels.counted.sum())))
+        return losses.topk(min(count, len(losses))).values.sum() / count
 
 
 @dataclass(frozen=True)
@@ -175,10 +184,6 @@ def jaccard_steps(truth: Tensor) -> Tensor:
     union = total + (1 - truth).cumsum(0)
     loss = 1 - overlap / union
     return torch.diff(loss, prepend=loss.new_zeros(1))
-
-
-def _mean(losses: Tensor) -> Tensor:
-    return losses.sum() / max(1, len(losses))
 
 
 def require_range(name: str, value: float, low: float, high: float) -> float:
