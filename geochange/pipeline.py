@@ -28,6 +28,7 @@ from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_
 from geochange.errors import DataWarning, InputError, OutputExistsError, UsageError, suggest
 from geochange.exports.products import (
     PRODUCTS,
+    UNCERTAINTY,
     Findings,
     write_changes,
     write_rasters,
@@ -95,6 +96,7 @@ def detect(
     opening: int = 0,
     closing: int = 0,
     smooth: bool = False,
+    uncertainty: bool = False,
     grid: str | os.PathLike[str] = "before",
     bands: Sequence[str | int] | None = None,
     aoi: str | os.PathLike[str] | Sequence[float] | None = None,
@@ -140,6 +142,9 @@ def detect(
         Radius in pixels of a morphological opening and closing of the mask.
     smooth : bool
         Round the polygons' borders; keeps each area within 1 %.
+    uncertainty : bool
+        Write ``uncertainty.tif`` too, the entropy of the score in bits; for methods whose score is
+        a probability, which is ``network``.
     grid, bands, aoi, mask_before, mask_after, mask_codes, resampling, nodata, date_before,
     date_after
         See :func:`geochange.open_pair`.
@@ -208,6 +213,8 @@ def detect(
     )
     choice = _choose(method, options, pair)
     detector = get_detector(choice.name, **choice.options)
+    if uncertainty:
+        _require_probability(detector, choice.name)
     rule = str(detector.threshold if threshold is None else plain(threshold))
     check_threshold(rule, has_probability=hasattr(detector, "score_at_p"))
     inputs = describe_inputs(pair)
@@ -247,7 +254,8 @@ def detect(
                 raise OutputExistsError(msg)
             job = Job(
                 (before, after), pair, inputs, choice, detector, rule, cleaning, smooth,
-                products, settings, key, int(state["tile_size"]), str(state["attempt"]),
+                [*products, UNCERTAINTY] if uncertainty else products, settings, key,
+                int(state["tile_size"]), str(state["attempt"]),
             )  # fmt: skip
             with Stages(crew, on_progress) as stages:
                 find_changes(job, folder, stages)
@@ -377,6 +385,15 @@ def _check_products(products: Sequence[str]) -> None:
             raise UsageError(msg)
     if "changes" not in products and {"qgis", "report"} & set(products):
         msg = "products 'qgis' and 'report' need 'changes'; add it"
+        raise UsageError(msg)
+
+
+def _require_probability(detector: Detector, method: str) -> None:
+    if not getattr(detector, "score_is_probability", False):
+        msg = (
+            f"uncertainty needs a score that is a probability, and that of '{method}' is none; "
+            "leave it out, or use a trained network (method 'network')"
+        )
         raise UsageError(msg)
 
 

@@ -21,7 +21,7 @@ VERBS = {
     "vectorize": "Turn a change mask into polygons.",
     "evaluate": "Measure a change map against a reference.",
     "methods": "List the change detectors, or show one of them.",
-    "export": "Write the changes of a finished run in another format.",
+    "export": "Write the changes of a finished run, or a network, in another format.",
     "train": "Train a network on labelled pairs; resumes exactly where it stopped.",
     "batch": "Run detect over a manifest of pairs; resumes where it stopped.",
     "demo": "Run the main job on a sample scene.",

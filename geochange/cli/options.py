@@ -190,4 +190,9 @@ detect_options: Callable[[F], F] = _stack(
         "--max-hole", default="4px", show_default=True, help="Largest hole that is filled."
     ),
     click.option("--smooth", is_flag=True, help="Round the polygons' borders; keeps their area."),
+    click.option(
+        "--uncertainty",
+        is_flag=True,
+        help="Write uncertainty.tif too: how unsure a network is, in bits.",
+    ),
 )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 DESCRIPTIONS = {
     "score.tif": "change score 0..1, cloud-optimised GeoTIFF",
     "mask.tif": "0 no change, 1 change, 255 no data",
+    "uncertainty.tif": "entropy of the score in bits, 0 sure to 1 unsure",
     "changes.gpkg": "change polygons, styled for QGIS",
     "changes.geojson": "the same in WGS 84",
     "changes.qgz": "QGIS project: both dates, score, mask, polygons",

@@ -37,6 +37,9 @@ class Detector(Protocol):
     A detector whose :meth:`fit` looks at single pixels says so by an attribute ``fit_halo = 0``:
     its blocks then need no margin, which saves much reading; without it they have ``halo``.
 
+    A detector whose scores are probabilities of change says so by an attribute
+    ``score_is_probability = True``.
+
     Parameters are keyword-only and kept untouched by ``__init__``; what :meth:`fit` learns ends in
     an underscore and pickles. ``geochange.testing.check_detector`` proves the contract.
     """

@@ -12,13 +12,15 @@ import numpy as np
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
 from geochange.detectors.statistics import sample_pixels
-from geochange.detectors.suitability import check_pixel_size, choose_bands
+from geochange.detectors.suitability import check_adapt, check_onnx, check_pixel_size, choose_bands
 from geochange.errors import InputError
 from geochange.nn.card import Card
 from geochange.nn.cardfile import read_card
 from geochange.nn.normalization import FixedNormalization
+from geochange.nn.onnxfile import OnnxPredictor, is_onnx, read_model, read_onnx_card
 
 if TYPE_CHECKING:
+    from geochange.nn.adaptation import Sample, Statistics
     from geochange.nn.inference import Predictor
 
 
@@ -33,7 +35,8 @@ class NetworkDetector:
     Parameters
     ----------
     checkpoint : str
-        Path of a ``.safetensors`` file that geochange wrote.
+        Path of a ``.safetensors`` file that geochange wrote, or of an ``.onnx`` file that
+        ``geochange export`` made of one: ONNX Runtime then scores, in float32 on the processor.
     roles : tuple of str or None
         Roles of the scene's bands at the before date.
     gsd_m : float, optional
@@ -46,7 +49,12 @@ class NetworkDetector:
     flips : bool
         Average the scores of four flips: four times the work.
     compiled : bool
-        Try ``torch.compile`` on the first tile and keep it when it is faster.
+        Try ``torch.compile`` on the first tile and keep it when it is faster, which is remembered
+        in the user's cache.
+    adapt : float
+        Share of the scene, 0 to 1, in the statistics of the first batch normalisation, for each
+        date; 0 leaves them as trained. For scenes hazier, brighter or darker than the training
+        data; see :func:`geochange.nn.adaptation.measure_statistics`.
     max_pixels, seed : int
         Size and seed of the sample that a scene's percentiles are taken from, for networks that
         are normalised by the scene.
@@ -61,6 +69,8 @@ class NetworkDetector:
         Chosen on validation data.
     scalings_ : tuple of Scaling
         Of the before and the after date.
+    statistics_ : dict
+        Of the normalisations that were adapted; none without ``adapt``.
 
     Raises
     ------
@@ -68,6 +78,8 @@ class NetworkDetector:
         Not a checkpoint of geochange, or one for other pixel sizes.
     BandError
         The scene lacks a band that the network needs.
+    UsageError
+        An option that an ONNX file cannot have, or the extra ``onnx`` is not installed.
 
     Warns
     -----
@@ -90,6 +102,8 @@ class NetworkDetector:
     (64, 8, 'fixed:0.4')
     """
 
+    score_is_probability = True
+
     def __init__(
         self,
         *,
@@ -100,6 +114,7 @@ class NetworkDetector:
         precision: str = "auto",
         flips: bool = False,
         compiled: bool = False,
+        adapt: float = 0.0,
         max_pixels: int = 500_000,
         seed: int = 0,
     ) -> None:
@@ -110,15 +125,20 @@ class NetworkDetector:
         self.precision = precision
         self.flips = flips
         self.compiled = compiled
+        self.adapt = adapt
         self.max_pixels = max_pixels
         self.seed = seed
-        self.card: Card = read_card(checkpoint)
+        onnx = is_onnx(checkpoint)
+        if onnx:
+            check_onnx(device=device, precision=precision, compiled=compiled, adapt=adapt)
+        self.card: Card = read_onnx_card(checkpoint) if onnx else read_card(checkpoint)
         self.halo, self.step = self.card.halo, self.card.stride
         self.threshold = f"fixed:{self.card.threshold:g}"
         check_pixel_size(gsd_m, self.card)
+        check_adapt(adapt, self.card)
 
     def fit(self, blocks: Iterable[PairBlock]) -> Self:
-        """Settle the normalisation: from the card, or from a sample of the owned pixels.
+        """Settle the normalisation: from the card, or from the owned pixels.
 
         Raises
         ------
@@ -130,9 +150,11 @@ class NetworkDetector:
         vars(self).pop("_predictor", None)
         fixed = self.card.normalization
         if isinstance(fixed, FixedNormalization):
+            self.scalings_ = fixed.before, fixed.after
+            if self.adapt:
+                self.statistics_ = self._measure(blocks)
             for block in islice(blocks, 1):
                 self._select(block.before, block.after, axis=0)
-            self.scalings_ = fixed.before, fixed.after
         else:
             sample = sample_pixels(blocks, self.max_pixels, self.seed)
             self.scalings_ = fixed.settle(*self._select(*sample, axis=1))
@@ -144,9 +166,8 @@ class NetworkDetector:
         some = valid.any(axis=(1, 2))
         if some.any():
             tiles = slice(None) if some.all() else some
-            with single_threaded():
-                dates = self._select(before[tiles], after[tiles], axis=1)
-                score[tiles] = self._predict(*dates, valid[tiles])
+            dates = self._select(before[tiles], after[tiles], axis=1)
+            score[tiles] = self._predict(*dates, valid[tiles])
         score[~valid] = np.nan
         return score
 
@@ -175,47 +196,86 @@ class NetworkDetector:
         return _take(before, first, axis), _take(after, second, axis)
 
     def _predict(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
+        predictor = self._load()
+        if isinstance(predictor, OnnxPredictor):
+            return predictor(before, after, valid)
         import torch
 
         arrays = (np.require(array, requirements=["C", "W"]) for array in (before, after, valid))
-        score: FloatArray = self._load()(*(torch.from_numpy(array) for array in arrays)).numpy()
+        with single_threaded():
+            score: FloatArray = predictor(*(torch.from_numpy(array) for array in arrays)).numpy()
         return score
 
-    def _load(self) -> Predictor:
+    def _load(self) -> Predictor | OnnxPredictor:
         """Return the network of this process, loading it the first time."""
+        with _LOADING:
+            if not hasattr(self, "_predictor"):
+                onnx = is_onnx(self.checkpoint)
+                self._predictor = self._open_onnx() if onnx else self._open_checkpoint()
+        return self._predictor
+
+    def _measure(self, blocks: Iterable[PairBlock]) -> Statistics:
+        """Adapt to the scene, in one thread, so that the same blocks always give the same."""
+        import torch
+
+        from geochange.nn.adaptation import measure_statistics
+        from geochange.nn.checkpoint import load_checkpoint
+
+        def normalize(block: PairBlock) -> Sample:
+            dates = self._select(block.before, block.after, axis=0)
+            scaled = (s.apply(date) for s, date in zip(self.scalings_, dates, strict=True))
+            before, after = (np.where(block.valid, date, np.float32(0))[None] for date in scaled)
+            owned = torch.from_numpy(block.owned)
+            return torch.from_numpy(before), torch.from_numpy(after), owned
+
+        with single_threaded(always=True):
+            model, _ = load_checkpoint(self.checkpoint)
+            return measure_statistics(model, map(normalize, blocks), self.adapt)
+
+    def _open_onnx(self) -> OnnxPredictor:
+        content, card = read_model(self.checkpoint)
+        self._require_same(card)
+        scene = not isinstance(card.normalization, FixedNormalization)
+        return OnnxPredictor(content, self.scalings_, scene=scene, flips=self.flips)
+
+    def _open_checkpoint(self) -> Predictor:
+        from geochange.nn.adaptation import adapt_network
         from geochange.nn.checkpoint import load_checkpoint
         from geochange.nn.inference import Predictor
 
-        with _LOADING:
-            if not hasattr(self, "_predictor"):
-                model, card = load_checkpoint(self.checkpoint)
-                if card != self.card:
-                    msg = f"{self.checkpoint} has changed since the run began; run again"
-                    raise InputError(msg)
-                self._predictor = Predictor(
-                    model,
-                    self.scalings_,
-                    device=self.device,
-                    precision=self.precision,
-                    temperature=card.temperature,
-                    flips=self.flips,
-                    compiled=self.compiled,
-                )
-        return self._predictor
+        model, card = load_checkpoint(self.checkpoint)
+        self._require_same(card)
+        if self.adapt:
+            adapt_network(model, self.statistics_)
+        return Predictor(
+            model,
+            self.scalings_,
+            device=self.device,
+            precision=self.precision,
+            temperature=card.temperature,
+            flips=self.flips,
+            compiled=self.compiled,
+            weights=card.sha256,
+        )
+
+    def _require_same(self, card: Card) -> None:
+        if card != self.card:
+            msg = f"{self.checkpoint} has changed since the run began; run again"
+            raise InputError(msg)
 
 
 _LOADING = threading.Lock()
 
 
 @contextmanager
-def single_threaded() -> Iterator[None]:
+def single_threaded(*, always: bool = False) -> Iterator[None]:
     """Let torch use one thread per tile where tiles run in threads; the main thread keeps its own.
 
     Tiles side by side use all processors; threads inside a tile as well would compete.
     """
     import torch
 
-    if threading.current_thread() is threading.main_thread():
+    if threading.current_thread() is threading.main_thread() and not always:
         yield
         return
     count = torch.get_num_threads()

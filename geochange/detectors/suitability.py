@@ -1,13 +1,14 @@
-"""Whether a network suits a scene: its bands and its pixel size."""
+"""Whether a network suits a scene, its bands and its pixel size, and what is asked of it."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
 
-from geochange.errors import BandError, DataWarning, InputError
+from geochange.errors import BandError, DataWarning, InputError, UsageError
 from geochange.io.bands import SENSOR_ROLES
 from geochange.nn.card import Band, Card
+from geochange.nn.normalization import SceneNormalization
 
 WARN_FACTOR, REFUSE_FACTOR = 1.25, 4.0
 """How far a pixel size may lie outside the range that a network was trained for."""
@@ -82,3 +83,50 @@ def check_pixel_size(gsd_m: float | None, card: Card) -> None:
         raise InputError(msg)
     if factor > WARN_FACTOR:
         warnings.warn(f"{msg}; check the result with care", DataWarning, stacklevel=3)
+
+
+def check_onnx(**options: object) -> None:
+    """Refuse options of checkpoints that an ONNX file cannot have: it is run as it is.
+
+    Raises
+    ------
+    UsageError
+
+    Examples
+    --------
+    >>> check_onnx(device="auto", precision="fp32", compiled=False)
+    >>> check_onnx(compiled=True)
+    Traceback (most recent call last):
+    ...
+    geochange.errors.UsageError: an ONNX file runs as it is, in float32 on the processor; ...
+    """
+    for name, value in options.items():
+        if value not in ("auto", "cpu", "fp32", 0):
+            msg = (
+                "an ONNX file runs as it is, in float32 on the processor; leave out "
+                f"{name}={value}, or use the checkpoint that it was made of"
+            )
+            raise UsageError(msg)
+
+
+def check_adapt(share: float, card: Card) -> None:
+    """Refuse a share that is none, and networks that the scene normalises already.
+
+    Raises
+    ------
+    UsageError
+
+    Examples
+    --------
+    >>> from geochange.nn.normalization import SceneNormalization
+    >>> check_adapt(0.0, Card("demo", (Band("pan"),), (Band("pan"),), SceneNormalization()))
+    """
+    if not 0 <= share <= 1:
+        msg = f"adapt is the share of the scene, 0 to 1, got {share}; 1 takes the scene's alone"
+        raise UsageError(msg)
+    if share and isinstance(card.normalization, SceneNormalization):
+        msg = (
+            f"'{card.title}' is normalised by percentiles of each date of the scene, which adapts "
+            "it already; leave out adapt"
+        )
+        raise UsageError(msg)

@@ -26,9 +26,19 @@ MASK_BAND = {
         {"value": MASK_NODATA, "name": "unknown", "description": "unknown", "nodata": True},
     ],
 }
+UNCERTAINTY_BAND = {
+    **SCORE_BAND,
+    "name": "uncertainty",
+    "description": "entropy of the score as a probability, 0 to 1",
+    "unit": "bit",
+}
 ASSETS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "score": ("score.tif", {"type": COG, "roles": ["data"], "bands": [SCORE_BAND]}),
     "mask": ("mask.tif", {"type": COG, "roles": ["data"], "bands": [MASK_BAND]}),
+    "uncertainty": (
+        "uncertainty.tif",
+        {"type": COG, "roles": ["data", "uncertainty"], "bands": [UNCERTAINTY_BAND]},
+    ),
     "changes": (
         "changes.gpkg",
         {"type": "application/geopackage+sqlite3", "roles": ["data"], "title": "change polygons"},

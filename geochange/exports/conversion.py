@@ -1,4 +1,4 @@
-"""The changes of a finished run in other formats."""
+"""The changes of a finished run, or a network, in other formats."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from geochange.exports.geojson import write_geojson
 from geochange.exports.gpkg import write_gpkg
 from geochange.io.atomic import check_target, explain_failure, replace_atomically
 from geochange.maps.changemap import ChangeMap, open_map
+from geochange.nn.onnxfile import is_onnx
 from geochange.viz.figures import figure_png
 
 DRIVERS = {".shp": "ESRI Shapefile", ".fgb": "FlatGeobuf", ".kml": "KML", ".csv": "CSV"}
 """Suffixes that GDAL writes as they are."""
-SUFFIXES = (".gpkg", ".geojson", *DRIVERS, ".parquet", ".png")
+SUFFIXES = (".gpkg", ".geojson", *DRIVERS, ".parquet", ".png", ".onnx")
 LON_LAT = pyproj.CRS("EPSG:4326")
 LON_LAT_ONLY = (".kml", ".geojson")
 SHAPEFILE_NAMES = {"perimeter_m": "perim_m", "date_before": "date_bef", "date_after": "date_aft"}
@@ -37,16 +38,18 @@ def export(
     min_score: float = 0.0,
     overwrite: bool = False,
 ) -> Path:
-    """Write the changes of a finished run in the format of ``output``'s suffix.
+    """Write the changes of a finished run, or a network, in the format of ``output``'s suffix.
 
     Parameters
     ----------
     result : path or ChangeMap
-        Output directory of a run.
+        Output directory of a run, or a checkpoint (``.safetensors``) for ``.onnx``.
     output : path
         ``.gpkg .geojson .shp .fgb .kml .csv .parquet``, or ``.png`` for a picture of the map.
         GeoPackage comes with its styles. CSV holds the geometry as WKT; KML and GeoJSON (RFC 7946)
-        are always in longitude and latitude. Parquet needs ``pyarrow``.
+        are always in longitude and latitude. Parquet needs ``pyarrow``. ``.onnx`` holds a network
+        with normalisation, calibration and card: raw pixels in, probability out; see
+        :func:`geochange.nn.portable.convert`.
     crs : str, optional
         CRS of the output, such as ``EPSG:4326``. Default: that of the run.
     min_score : float
@@ -56,17 +59,19 @@ def export(
     ------
     UsageError
         Another suffix; a CRS that is none, that the format does not allow, or for a run without
-        one; Parquet without ``pyarrow``.
+        one; Parquet without ``pyarrow``; a network without the extra ``onnx``.
     InputError
-        The run has no polygons.
+        The run has no polygons, or the checkpoint is none.
     OutputExistsError, OutputError, ResourceError
 
     Examples
     --------
     >>> export("out", "changes.shp", crs="EPSG:4326")  # doctest: +SKIP
     """
-    found = result if isinstance(result, ChangeMap) else open_map(result)
     target = Path(output)
+    if is_onnx(target):
+        return _export_network(result, target, plain=crs is None and not min_score, again=overwrite)
+    found = result if isinstance(result, ChangeMap) else open_map(result)
     suffix = target.suffix.lower()
     if suffix not in SUFFIXES:
         msg = f"cannot export to '{target.name}'{suggest(suffix, SUFFIXES)}"
@@ -80,6 +85,24 @@ def export(
     frame = found.polygons()
     frame = frame[frame["score_mean"] >= min_score]
     _write(frame if wanted is None else frame.to_crs(wanted), target, suffix, found)
+    return target
+
+
+def _export_network(
+    source: str | os.PathLike[str] | ChangeMap, target: Path, *, plain: bool, again: bool
+) -> Path:
+    if isinstance(source, ChangeMap) or Path(source).is_dir():
+        msg = f"{target.name} is a network: give a checkpoint (.safetensors), not a run"
+        raise UsageError(msg)
+    if not plain:
+        msg = f"crs and min_score are for the changes of a run; leave them out for {target.name}"
+        raise UsageError(msg)
+    check_target(target, overwrite=again)
+    from geochange.nn.portable import convert
+
+    content = convert(Path(source))
+    with replace_atomically(target) as temporary:
+        temporary.write_bytes(content)
     return target
 
 

@@ -23,6 +23,7 @@ from geochange.exports.gpkg import write_gpkg
 from geochange.exports.qgis import MAX_BOOKMARKS, ShownDate, list_bookmarks, write_project
 from geochange.exports.quicklook import Quicklook, draw_thumbnails
 from geochange.exports.report import ReportData, ReportedChange, write_report
+from geochange.exports.uncertainty import write_uncertainty
 from geochange.exports.vrt import write_stack_vrt
 from geochange.io.scene import DateReader
 from geochange.io.tilestore import TileStore
@@ -33,6 +34,8 @@ from geochange.maps.threshold import Threshold
 from geochange.viz import pictures
 
 PRODUCTS = ("score", "mask", "changes", "qgis", "report")
+UNCERTAINTY = "uncertainty"
+"""One more, for scores that are probabilities."""
 REPORTED_CHANGES = 24
 
 
@@ -103,13 +106,18 @@ def write_changes(
 def write_rasters(
     findings: Findings, folder: Path, products: Iterable[str], *, run: Runner = map
 ) -> None:
-    """Write ``score.tif`` and ``mask.tif``, where a stopped run has not done so already."""
+    """Write what is asked for of ``score.tif``, ``mask.tif`` and ``uncertainty.tif``.
+
+    What a stopped run has written already stays as it is.
+    """
     tags = {"GEOCHANGE_RUN": str(findings.run["fingerprint"]), "SOFTWARE": "geochange"}
-    score, mask = folder / "score.tif", folder / "mask.tif"
+    score, mask, unsure = (folder / f"{name}.tif" for name in ("score", "mask", "uncertainty"))
     if "score" in products and not score.exists():
         write_score(findings.score, score, tags=tags, run=run)
     if "mask" in products and not mask.exists():
         write_mask(findings.mask, mask, tags=tags, run=run)
+    if UNCERTAINTY in products and not unsure.exists():
+        write_uncertainty(findings.score, unsure, tags=tags, run=run)
 
 
 def write_views(
@@ -146,6 +154,7 @@ def write_qgis_project(findings: Findings, best: geopandas.GeoDataFrame, folder:
         classes=list(findings.run["changes"]["classes"]),
         fields=findings.fields,
         bookmarks=list_bookmarks(best, pair.geobox),
+        uncertainty=(folder / "uncertainty.tif").exists(),
     )
 
 

@@ -20,7 +20,7 @@ from geochange.exports.fields import LAYER
 from geochange.exports.paths import locate
 from geochange.exports.styles import TEMPLATES, polygon_context
 from geochange.io.atomic import replace_atomically
-from geochange.viz.pictures import SCORE_RAMP
+from geochange.viz.pictures import SCORE_RAMP, UNCERTAINTY_RAMP
 
 SCORE_STOPS = (
     (0.0, SCORE_RAMP[0], 0),
@@ -31,6 +31,11 @@ SCORE_STOPS = (
 )
 """Score, colour and opacity (0-255): low scores let the image through."""
 
+UNCERTAINTY_STOPS = tuple(
+    (place / 4, color, 64 * place - (place == 4)) for place, color in enumerate(UNCERTAINTY_RAMP)
+)
+"""Entropy in bits, colour and opacity: where the network is sure, the image shows."""
+
 THEMES = {
     "Before": ("before",),
     "After": ("after",),
@@ -38,6 +43,7 @@ THEMES = {
     "After + change": ("changes", "after"),
     "After + score": ("score", "after"),
 }
+UNCERTAINTY_THEME = {"After + uncertainty": ("uncertainty", "after")}
 MAX_BOOKMARKS = 200
 BOOKMARK_MARGIN_PX = 32
 ARCHIVE_TIME = (2000, 1, 1, 0, 0, 0)
@@ -113,6 +119,7 @@ def write_project(
     classes: Sequence[str],
     fields: Mapping[str, str],
     bookmarks: Sequence[Bookmark] = (),
+    uncertainty: bool = False,
     title: str = "geochange",
 ) -> Path:
     """Write ``changes.qgz`` beside ``score.tif``, ``mask.tif`` and ``changes.gpkg``.
@@ -134,6 +141,8 @@ def write_project(
         Fields of the polygons, name to numpy type.
     bookmarks : sequence of Bookmark
         Places to visit, in order.
+    uncertainty : bool
+        Show ``uncertainty.tif`` too.
     title : str
         Title of the project.
 
@@ -154,12 +163,12 @@ def write_project(
         crs=_crs(geobox.crs),
         extent=tuple(geobox.extent.boundingbox),
         groups=names,
-        layers=_layers(folder, before, after),
+        layers=_layers(folder, before, after, uncertainty=uncertainty),
         scenes={"before": _show(before), "after": _show(after)},
         periods=_periods(before.date, after.date),
-        themes=THEMES,
+        themes=THEMES | (UNCERTAINTY_THEME if uncertainty else {}),
         bookmarks=bookmarks,
-        score_ramp=SCORE_STOPS,
+        ramps={"score": SCORE_STOPS, "uncertainty": UNCERTAINTY_STOPS},
         change_color="#{:02x}{:02x}{:02x}".format(*MASK_COLORS[1][:3]),
         **polygon_context(classes, {**fields, "status": "str"}),
     )
@@ -177,12 +186,15 @@ def _zip(name: str, document: str) -> bytes:
     return archive.getvalue()
 
 
-def _layers(folder: Path, before: ShownDate, after: ShownDate) -> dict[str, dict[str, Any]]:
+def _layers(
+    folder: Path, before: ShownDate, after: ShownDate, *, uncertainty: bool
+) -> dict[str, dict[str, Any]]:
     """Describe the layers; QGIS replaces ids of ten characters and fewer."""
     rows = {
         "changes": ("Changes", f"./changes.gpkg|layername={LAYER}", "ogr", True),
         "mask": ("Change mask", "./mask.tif", "gdal", False),
         "score": ("Change score", "./score.tif", "gdal", False),
+        "uncertainty": ("Uncertainty", "./uncertainty.tif", "gdal", False),
         "after": (Path(after.path).name, locate(after.path, folder), "gdal", True),
         "before": (Path(before.path).name, locate(before.path, folder), "gdal", True),
     }
@@ -196,6 +208,7 @@ def _layers(folder: Path, before: ShownDate, after: ShownDate) -> dict[str, dict
             "expanded": key in ("changes", "score"),
         }
         for key, (name, source, provider, visible) in rows.items()
+        if uncertainty or key != "uncertainty"
     }
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PICTURE_PX = 512
 PANEL_PX = 400
-LAYERS = ("score", "mask")
+LAYERS = ("score", "mask", "uncertainty")
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,9 @@ class ChangeMap:
         """
         file = self.path / name
         if not file.exists():
-            msg = f"{self.path} has no {name}; run detect with '{product}' among its products"
+            unsure = product == "uncertainty"
+            how = "uncertainty=True" if unsure else f"'{product}' among its products"
+            msg = f"{self.path} has no {name}; run detect with {how}"
             raise InputError(msg)
         return file
 
@@ -150,9 +152,10 @@ class ChangeMap:
         return pyogrio.read_dataframe(self.locate("changes.gpkg", "changes"), layer="changes")
 
     def open(self, layer: str = "score") -> xarray.DataArray:
-        """Open ``score`` or ``mask`` lazily as xarray over dask, dimensions ``(y, x)``.
+        """Open ``score``, ``mask`` or ``uncertainty`` lazily as xarray over dask, ``(y, x)``.
 
-        Score is float32 in [0, 1] with NaN where invalid; mask is uint8 0, 1 and 255 (no data).
+        Score and uncertainty are float32 in [0, 1] with NaN where invalid; mask is uint8 0, 1 and
+        255 (no data).
 
         Raises
         ------
@@ -174,11 +177,13 @@ class ChangeMap:
         score: xarray.DataArray = xarray.apply_ufunc(
             decode_score, array, dask="parallelized", output_dtypes=[np.float32], keep_attrs=True
         )
-        score.attrs = {"long_name": "change score"}  # scale and nodata are applied
+        units = {"units": "bit"} if layer == "uncertainty" else {}
+        name = "change score" if layer == "score" else layer
+        score.attrs = {"long_name": name, **units}  # scale and nodata are applied
         return score.drop_encoding()
 
     def picture(self, layer: str, max_px: int = PICTURE_PX) -> NDArray[np.uint8]:
-        """Return ``before``, ``after``, ``score`` or ``mask`` as uint8 RGBA (H, W, 4), shrunk."""
+        """Return ``before``, ``after`` or a layer as uint8 RGBA (H, W, 4), shrunk."""
         if layer in LAYERS:
             with rasterio.open(self.locate(f"{layer}.tif", layer)) as dataset:
                 factor = max(1.0, max(dataset.shape) / max_px)
@@ -186,12 +191,13 @@ class ChangeMap:
                 pixels = dataset.read(1, out_shape=shape)
             if layer == "mask":
                 return pictures.render_mask(pixels)
-            return pictures.render_score(decode_score(pixels))
+            ramp = pictures.UNCERTAINTY_RAMP if layer == "uncertainty" else pictures.SCORE_RAMP
+            return pictures.render_score(decode_score(pixels), ramp)
         return pictures.read_picture(self.path / "quicklook" / f"{layer}.png", max_px)
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Which of ``score`` and ``mask`` the run has."""
+        """Which of ``score``, ``mask`` and ``uncertainty`` the run has."""
         return tuple(name for name in LAYERS if (self.path / f"{name}.tif").exists())
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -155,6 +156,22 @@ class ResNetEncoder(Encoder):
         return features
 
 
+class DatedEncoder(Encoder):
+    """An encoder of each date's own: the same weights, other statistics; inference only.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Becomes that of the before date; the after date gets a copy.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.widths, self.strides = encoder.widths, encoder.strides
+        self.before, self.after = encoder, copy.deepcopy(encoder)
+        self.train(encoder.training)
+
+
 def _residual_level(width_in: int, width_out: int, depth: int, *, stride: int) -> nn.Sequential:
     first = ResidualBlock(width_in, width_out, stride=stride)
     return nn.Sequential(first, *(ResidualBlock(width_out, width_out) for _ in range(depth - 1)))
@@ -193,6 +210,8 @@ def encode_pair(
     if encoder.training:
         both = encoder(torch.cat([before, after]))
         return [_halve(level) for level in both]
+    if isinstance(encoder, DatedEncoder):
+        return list(zip(encoder.before(before), encoder.after(after), strict=True))
     return list(zip(encoder(before), encoder(after), strict=True))
 
 

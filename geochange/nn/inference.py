@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Lock
 from time import perf_counter
 
@@ -11,9 +11,11 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from geochange.errors import ResourceError
+from geochange.nn.ferry import open_ferry
 from geochange.nn.network import ChangeNet
 from geochange.nn.normalization import LIMIT, Scaling
 from geochange.nn.precision import MOST_SCORE_ERROR, choose_device, prepare
+from geochange.nn.verdicts import describe_situation, recall, remember
 
 STRIP_ROWS = 64
 """Rows normalised at a time: they stay in the processor's cache."""
@@ -41,6 +43,9 @@ class Predictor:
     compiled : bool
         Try ``torch.compile`` on the first batch, which takes up to a minute, and keep it when it
         is faster and right. The last digits of scores then depend on which one won.
+    weights : str
+        Hash of the weights. With it, which one is faster is remembered, see
+        :mod:`geochange.nn.verdicts`; that it is right is seen in every process.
 
     Attributes
     ----------
@@ -73,6 +78,7 @@ class Predictor:
         temperature: float = 1.0,
         flips: bool = False,
         compiled: bool = False,
+        weights: str = "",
     ) -> None:
         prepared = prepare(model, choose_device(device), precision)
         self.precision = prepared.precision
@@ -83,14 +89,15 @@ class Predictor:
         self._columns = [_columns(scaling, self._device) for scaling in scalings]
         self._temperature = temperature
         self._flips = FLIPS if flips else FLIPS[:1]
-        self._untimed, self._lock = compiled, Lock()
+        self._untimed, self._weights, self._lock = compiled, weights, Lock()
+        self._ferry = open_ferry(self._device)
 
     def __call__(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
         """Score a batch of tiles.
 
         Parameters
         ----------
-        before, after : float32 (N, C1, H, W) and (N, C2, H, W)
+        before, after : float32, uint8 or uint16 (N, C1, H, W) and (N, C2, H, W)
             Pixel values, anything where invalid. The first pixel lies on a multiple of the stride.
         valid : bool (N, H, W)
 
@@ -105,34 +112,44 @@ class Predictor:
             One tile alone does not fit into memory.
         """
         scores: list[Tensor] = []
-        start, size = 0, self.batch_size or len(before)
-        while start < len(before):
-            part = slice(start, start + size)
+        done, size = 0, self.batch_size or -(-len(before) // self._ferry.parts)
+        while done < len(before):
             try:
-                scores.append(self._score(before[part], after[part], valid[part]))
+                for score in self._stream(before[done:], after[done:], valid[done:], size):
+                    scores.append(score)
+                    done += len(score)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
                 size = self.batch_size = _halve(size, before.shape)
-                continue
-            start += size
         return torch.cat(scores)
 
+    def _stream(self, before: Tensor, after: Tensor, valid: Tensor, size: int) -> Iterator[Tensor]:
+        """Yield the scores of each part; the next one is on its way meanwhile."""
+        waiting = None
+        for start in range(0, len(before), size):
+            part = slice(start, start + size)
+            with torch.inference_mode():
+                fetched = self._ferry.fetch(self._score(before[part], after[part], valid[part]))
+            if waiting is not None:
+                yield self._ferry.collect(waiting)
+            waiting = fetched
+        yield self._ferry.collect(waiting)
+
     def _score(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
-        with torch.inference_mode():
-            height, width = valid.shape[-2:]
-            mask = None if bool(valid.all()) else valid.to(self._device)
-            dates = [
-                self._pad(self._normalize(date.to(self._device), mask, columns))
-                for date, columns in zip((before, after), self._columns, strict=True)
-            ]
-            self._choose_faster(dates)
-            score = self._score_flipped(dates, self._flips[0])
-            for axes in self._flips[1:]:
-                score += self._score_flipped(dates, axes)
-            if len(self._flips) > 1:
-                score /= len(self._flips)
-            return score[..., :height, :width].cpu()
+        height, width = valid.shape[-2:]
+        *sent, mask = self._ferry.send(before, after, valid)
+        dates = [
+            self._pad(self._normalize(date, mask, columns))
+            for date, columns in zip(sent, self._columns, strict=True)
+        ]
+        self._choose_faster(dates)
+        score = self._score_flipped(dates, self._flips[0])
+        for axes in self._flips[1:]:
+            score += self._score_flipped(dates, axes)
+        if len(self._flips) > 1:
+            score /= len(self._flips)
+        return score[..., :height, :width]
 
     def _score_flipped(self, dates: list[Tensor], axes: tuple[int, ...]) -> Tensor:
         if not axes:
@@ -151,7 +168,7 @@ class Predictor:
         rows = STRIP_ROWS if self._device.type == "cpu" else date.shape[-2]
         for row in range(0, date.shape[-2], rows):
             strip = slice(row, row + rows)
-            scaled = (date[..., strip, :] - centre).mul_(gain).clamp_(-LIMIT, LIMIT)
+            scaled = (date[..., strip, :].float() - centre).mul_(gain).clamp_(-LIMIT, LIMIT)
             if mask is not None:
                 scaled = torch.where(mask[:, None, strip], scaled, 0.0)
             out[..., strip, :] = scaled
@@ -168,14 +185,27 @@ class Predictor:
             if not self._untimed:
                 return
             self._untimed = False
-            try:
-                compiled = torch.compile(self._run)
-                plain_s, compiled_s = (_time(run, dates) for run in (self._run, compiled))
-                apart = self._probability(compiled(*dates)) - self._probability(self._run(*dates))
-            except RuntimeError:  # no compiler on this machine, or one that fails
-                return
-            if compiled_s < plain_s and float(apart.abs().max()) <= MOST_SCORE_ERROR:
-                self._run = compiled
+            shapes = [list(date.shape) for date in dates]
+            situation = describe_situation(self._weights, self._device, self.precision, shapes)
+            known = recall(situation) if self._weights else None
+            if known is not False:
+                self._try_compiled(dates, situation, known=known is not None)
+
+    def _try_compiled(
+        self, dates: list[Tensor], situation: dict[str, object], *, known: bool
+    ) -> None:
+        """Keep the compiled network when it is right and, timed or ``known``, faster."""
+        try:
+            compiled = torch.compile(self._run)
+            faster = known or _time(compiled, dates) < _time(self._run, dates)
+            apart = self._probability(compiled(*dates)) - self._probability(self._run(*dates))
+        except RuntimeError:  # no compiler on this machine, or one that fails
+            return
+        right = float(apart.abs().max()) <= MOST_SCORE_ERROR
+        if faster and right:
+            self._run = compiled
+        if self._weights and not known:
+            remember(situation, faster=faster and right)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -113,7 +113,7 @@ class BitemporalTransformer(ChangeNet):
         return Trace([logits], (pixels[0], pixels[1]))
 
     def _pixels(self, fine: Tensor, deep: Tensor) -> Tensor:
-        scale = fine.shape[-1] // deep.shape[-1]
+        scale = self.encoder.strides[-1] // self.scale
         mixed: Tensor = self.mix(self.fine_conv(fine) + enlarge(self.deep_conv(deep), scale))
         return mixed
 

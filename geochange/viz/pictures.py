@@ -17,6 +17,8 @@ from geochange.blocks import BoolArray, FloatArray
 
 SCORE_RAMP = ("#fff5f0", "#fcbba1", "#fb6a4a", "#cb181d", "#67000d")
 """Colours of scores 0, 0.25, 0.5, 0.75 and 1: ColorBrewer Reds."""
+UNCERTAINTY_RAMP = ("#f2f0f7", "#cbc9e2", "#9e9ac8", "#756bb1", "#54278f")
+"""Colours of entropies 0 to 1 bit: ColorBrewer Purples."""
 CHANGE_COLOUR = (228, 26, 28)
 CONFUSION_CLASSES = {
     0: ("true negative", (217, 217, 217)),
@@ -109,9 +111,9 @@ def render_rgb(
     return np.dstack([np.rint(colour), alpha]).astype(np.uint8)
 
 
-def render_score(score: FloatArray) -> NDArray[np.uint8]:
-    """Colour a score (NaN where invalid) with the sequential ramp, uint8 (H, W, 4)."""
-    stops = np.array([_rgb(colour) for colour in SCORE_RAMP], float)
+def render_score(score: FloatArray, ramp: Sequence[str] = SCORE_RAMP) -> NDArray[np.uint8]:
+    """Colour a score (NaN where invalid) with a sequential ramp, uint8 (H, W, 4)."""
+    stops = np.array([_rgb(colour) for colour in ramp], float)
     known = np.nan_to_num(score)
     places = np.linspace(0, 1, len(stops))
     colour = np.stack([np.interp(known, places, stops[:, c]) for c in range(3)], axis=-1)

@@ -66,6 +66,40 @@ def test_networks_keep_the_contract_of_detectors(write, normalization, name, opt
     )
 
 
+@pytest.mark.parametrize("name", ["tinysiam", "unet"])
+def test_adapted_networks_keep_the_contract_of_detectors(write, name):
+    options = {"widths": (4, 8), "depths": (1, 1)} if name == "unet" else None
+    path = write(RGB, name=name, options=options)
+    check_detector(
+        lambda: NetworkDetector(checkpoint=path, precision="fp32", adapt=0.7),
+        bands=(3,),
+        unchanged=0.5,
+    )
+
+
+def test_adapting_takes_out_haze_over_one_date(write):
+    path = write()
+    clear = synthetic_pair((240, 230), bands=3)
+    hazy = ArrayPair(clear.before, clear.after * 0.6 + 70)
+    scores = {}
+    for adapt in (0.0, 1.0):
+        for name, pair in (("clear", clear), ("hazy", hazy)):
+            detector = NetworkDetector(checkpoint=path, precision="fp32", adapt=adapt)
+            detector.fit(pair.blocks(plan_tiles(detector, pair.shape, 100)))
+            assert hasattr(detector, "statistics_") == bool(adapt)
+            scores[adapt, name] = score_pair(detector, pair, tile_size=240)
+    inner = slice(64, -64), slice(64, -64)  # nearer to the border is what lies outside: 0
+    apart = [np.abs(scores[a, "hazy"] - scores[a, "clear"])[inner].mean() for a in (0.0, 1.0)]
+    assert apart[1] < 0.2 * apart[0], apart
+
+
+def test_what_cannot_adapt_is_told(write):
+    with pytest.raises(UsageError, match="adapt is the share of the scene, 0 to 1, got 2"):
+        NetworkDetector(checkpoint=write(), adapt=2.0)
+    with pytest.raises(UsageError, match="percentiles of each date of the scene, which adapts"):
+        NetworkDetector(checkpoint=write(RGB, SceneNormalization()), adapt=0.5)
+
+
 def test_sixteen_bits_keep_tiles_close_to_the_whole(write):
     path = write()
     pair = synthetic_pair((200, 170), bands=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 
 import geochange as gc
 from geochange.cli import main
-from geochange.errors import BandError, DataWarning, UsageError
+from geochange.errors import BandError, DataWarning, InputError, UsageError
 from geochange.nn.card import Band, Card
 from geochange.nn.checkpoint import save_checkpoint
 from geochange.nn.models import build_model
@@ -69,6 +70,62 @@ def test_the_command_line_runs_a_checkpoint(pair, checkpoint, tmp_path):
     words = ["detect", *map(str, pair), "-o", str(tmp_path / "out"), "--method", "network"]
     assert main([*words, "--set", f"checkpoint={checkpoint}", "-q"]) == 0
     assert (tmp_path / "out" / "changes.gpkg").exists()
+
+
+def test_uncertainty_is_the_entropy_of_the_stored_score(pair, checkpoint, tmp_path):
+    options = {"checkpoint": str(checkpoint), "precision": "fp32"}
+    settings = {"method": "network", "options": options, "uncertainty": True}
+    for name, more in (("a", {}), ("b", {"tile_size": 50, "workers": 2})):
+        result = gc.detect(*pair, tmp_path / name, date_after="2021-06-05", **settings, **more)
+    score, unsure = (result.open(layer).values for layer in ("score", "uncertainty"))
+    assert np.isnan(unsure).sum() == 600
+    np.testing.assert_array_equal(np.isnan(unsure), np.isnan(score))
+    p = score.astype(np.float64)
+    np.testing.assert_allclose(unsure, -p * np.log2(p) - (1 - p) * np.log2(1 - p), atol=2e-5)
+    assert result.layers == ("score", "mask", "uncertainty")
+    assert result.picture("uncertainty").shape[2] == 4
+    with rasterio.open(tmp_path / "b" / "uncertainty.tif") as dataset:
+        assert dataset.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert (dataset.nodata, dataset.dtypes) == (65535, ("uint16",))
+        assert dataset.descriptions == ("uncertainty in bits",)
+        assert dataset.scales == (1 / 65534,)
+    item = json.loads((tmp_path / "b" / "item.json").read_text())
+    assert item["assets"]["uncertainty"]["href"] == "./uncertainty.tif"
+    assert item["assets"]["uncertainty"]["bands"][0]["unit"] == "bit"
+    with zipfile.ZipFile(tmp_path / "b" / "changes.qgz") as archive:
+        assert b"./uncertainty.tif" in archive.read("changes.qgs")
+    assert result.run["settings"]["uncertainty"] is True
+    assert "--uncertainty" in result.run["command"]
+
+
+def test_a_run_stopped_before_the_uncertainty_goes_on_to_the_same_bytes(
+    pair, checkpoint, tmp_path, monkeypatch
+):
+    options = {"checkpoint": str(checkpoint), "precision": "fp32"}
+    settings = {"method": "network", "options": options, "uncertainty": True}
+    gc.detect(*pair, tmp_path / "whole", **settings)
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("geochange.exports.products.write_uncertainty", stop)
+        with pytest.raises(KeyboardInterrupt):
+            gc.detect(*pair, tmp_path / "out", **settings)
+    assert not (tmp_path / "out").exists()
+    gc.detect(*pair, tmp_path / "out", **settings, resume=True)
+    for name in ("score.tif", "uncertainty.tif"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_uncertainty_of_what_is_no_probability_is_refused(pair, tmp_path):
+    with pytest.raises(UsageError, match="that of 'cva' is none; leave it out"):
+        gc.detect(*pair, tmp_path / "o", method="cva", uncertainty=True)
+    assert not list(tmp_path.glob("o*"))
+    result = gc.detect(*pair, tmp_path / "o", method="cva")
+    assert "uncertainty" not in result.layers
+    with pytest.raises(InputError, match="run detect with uncertainty=True"):
+        result.open("uncertainty")
 
 
 def test_misfits_are_told_before_a_tile_is_scored(pair, checkpoint, tmp_path, write_raster):

@@ -62,6 +62,20 @@ def test_layers_are_named_relative_to_the_project(folder, grid, fields):
     assert in_themes <= set(sources)
 
 
+def test_uncertainty_is_a_layer_and_a_theme_when_asked_for(folder, grid, fields):
+    root = read(write(folder / "changes.qgz", grid, fields, uncertainty=True))
+    [layer] = [n for n in root.iter("maplayer") if n.find("layername").text == "Uncertainty"]
+    assert layer.find("datasource").text == "./uncertainty.tif"
+    items = list(layer.iter("item"))
+    assert [float(i.get("value")) for i in items] == [0, 0.25, 0.5, 0.75, 1]
+    assert [int(i.get("alpha")) for i in items] == [0, 64, 128, 192, 255]
+    themes = {n.get("name"): n for n in root.iter("visibility-preset")}
+    shown = {n.get("id") for n in themes["After + uncertainty"].iter("layer")}
+    assert shown == {"geochange_uncertainty_layer", "geochange_after_layer"}
+    order = [n.get("id") for n in root.find("layerorder")]
+    assert order.index("geochange_score_layer") + 1 == order.index("geochange_uncertainty_layer")
+
+
 def test_remote_images_keep_their_address(folder, grid, fields):
     before = scene("https://example.org/a&b.tif", grid, None)
     root = read(write(folder / "changes.qgz", grid, fields, before=before))
