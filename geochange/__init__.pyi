@@ -9,6 +9,8 @@ from .detectors.registry import get_detector as get_detector
 from .detectors.registry import list_methods as list_methods
 from .evaluation.assessment import evaluate as evaluate
 from .evaluation.confusion import plot_confusion as plot_confusion
+from .explanation.explain import explain as explain
+from .explanation.result import Explanation as Explanation
 from .exports.aligned import align as align
 from .exports.conversion import export as export
 from .exports.masked import clean as clean
@@ -19,9 +21,12 @@ from .maps.changemap import ChangeMap as ChangeMap
 from .maps.changemap import open_map as open_map
 from .maps.clean import Cleaning as Cleaning
 from .maps.threshold import Threshold as Threshold
+from .nn.shelf import Model as Model
+from .nn.shelf import list_models as list_models
 from .pipeline import detect as detect
 from .tiles import Tile as Tile
 from .tiles import TilePlan as TilePlan
 from .tiles import Window as Window
+from .training.preview import preview_chips as preview_chips
 from .training.run import train as train
 from .version import __version__ as __version__

@@ -88,6 +88,7 @@ def detect(
     output: str | os.PathLike[str] | None = None,
     *,
     method: str = "auto",
+    model: str | os.PathLike[str] | None = None,
     options: Mapping[str, object] | None = None,
     threshold: str | float | None = None,
     min_area: str | int = "4px",
@@ -128,6 +129,9 @@ def detect(
         Directory to create; appears complete or not at all. Default: a temporary one.
     method : str
         A name of :func:`geochange.list_methods`, or ``auto``, which picks one and says why.
+    model : str or path, optional
+        A trained network: a name of :func:`geochange.list_models` or a ``.safetensors`` file. Short
+        for method ``network`` with option ``checkpoint``.
     options : mapping, optional
         Options of the method.
     threshold : str or float, optional
@@ -211,7 +215,7 @@ def detect(
         min_area_px=parse_area_px(min_area, gsd_m(pair.geobox)),
         connectivity=connectivity,
     )
-    choice = _choose(method, options, pair)
+    choice = _choose(*_name_network(method, model, options), pair)
     detector = get_detector(choice.name, **choice.options)
     if uncertainty:
         _require_probability(detector, choice.name)
@@ -397,12 +401,26 @@ def _require_probability(detector: Detector, method: str) -> None:
         raise UsageError(msg)
 
 
-def _choose(method: str, options: Mapping[str, object] | None, pair: Pair) -> Choice:
+def _name_network(
+    method: str, model: str | os.PathLike[str] | None, options: Mapping[str, object] | None
+) -> tuple[str, Mapping[str, object]]:
+    """Return method and options with ``model`` spelt out."""
+    options = options or {}
+    if model is None:
+        return method, options
+    if method not in ("auto", "network") or "checkpoint" in options:
+        other = "option 'checkpoint'" if "checkpoint" in options else f"method '{method}'"
+        msg = f"model '{os.fspath(model)}' and {other} exclude each other; leave one out"
+        raise UsageError(msg)
+    return "network", {**options, "checkpoint": os.fspath(model)}
+
+
+def _choose(method: str, options: Mapping[str, object], pair: Pair) -> Choice:
     """Settle method and options; methods that care for bands or pixel size are told them."""
     choice = choose_method(pair.traits) if method == "auto" else Choice(method, {}, CHOSEN)
     traits = {"roles": pair.traits.roles, "gsd_m": pair.traits.gsd_m}
     told = {name: value for name, value in traits.items() if takes_option(choice.name, name)}
-    return Choice(choice.name, {**told, **choice.options, **(options or {})}, choice.reason)
+    return Choice(choice.name, {**told, **choice.options, **options}, choice.reason)
 
 
 def _display_bands(pair: Pair) -> tuple[int, ...]:

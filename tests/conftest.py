@@ -73,3 +73,33 @@ def write_raster(tmp_path: Path) -> WriteRaster:
         return path
 
     return write
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Empty the shelf of shipped networks: ``shelf("name", ("red", "nir"), **card)`` adds one."""
+    from geochange.nn import shelf as module
+
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    monkeypatch.setattr(module, "FOLDER", folder)
+
+    def put(name: str, roles: tuple[str, ...], normalization=None, **card: object) -> Path:
+        import torch
+
+        from geochange.nn.card import Band, Card
+        from geochange.nn.checkpoint import save_checkpoint
+        from geochange.nn.models import build_model
+        from geochange.nn.normalization import SceneNormalization
+
+        torch.manual_seed(0)
+        bands = tuple(Band(role) for role in roles)
+        scaling = normalization or SceneNormalization()
+        facts = {"title": f"change that {name} knows"} | card
+        made = Card(bands_before=bands, bands_after=bands, normalization=scaling, **facts)
+        model = build_model("tinysiam", len(bands), widths=(4, 8, 8))
+        model.head.conv.weight.data.mul_(8)
+        save_checkpoint(folder / f"{name}.safetensors", model, made)
+        return folder / f"{name}.safetensors"
+
+    return put

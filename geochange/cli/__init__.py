@@ -21,6 +21,8 @@ VERBS = {
     "vectorize": "Turn a change mask into polygons.",
     "evaluate": "Measure a change map against a reference.",
     "methods": "List the change detectors, or show one of them.",
+    "models": "List the networks that come with geochange, or show one of them.",
+    "explain": "Say which bands, dates and pixels made a part of a map change.",
     "export": "Write the changes of a finished run, or a network, in another format.",
     "train": "Train a network on labelled pairs; resumes exactly where it stopped.",
     "batch": "Run detect over a manifest of pairs; resumes where it stopped.",

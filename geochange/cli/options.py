@@ -158,6 +158,9 @@ resume_option = click.option(
 detect_options: Callable[[F], F] = _stack(
     click.option("--method", default="auto", show_default=True, help="See `geochange methods`."),
     click.option(
+        "--model", help="A trained network: a name of `geochange models`, or a .safetensors file."
+    ),
+    click.option(
         "--set",
         "options",
         multiple=True,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from geochange.blocks import PairTraits
+from geochange.detectors.suitability import suits
+from geochange.nn.shelf import Model, list_models
 
 MEDIUM_RESOLUTION_M = 20.0
 """From this pixel size on, most pixels mix several surfaces and show no structure."""
@@ -31,7 +33,9 @@ class Choice:
 
 
 def choose_method(traits: PairTraits) -> Choice:
-    """Choose a training-free method from what the files say of a pair, without a look at pixels.
+    """Choose a method from what the files say of a pair, without a look at pixels.
+
+    A shipped network goes first where it fits: bands by their roles, pixel size, pixel values.
 
     Parameters
     ----------
@@ -40,12 +44,40 @@ def choose_method(traits: PairTraits) -> Choice:
 
     Examples
     --------
+    >>> choose_method(PairTraits(("VV",), ("VV",), ("sar",))).name
+    'log-ratio'
+    """
+    otherwise = choose_training_free(traits)
+    for model in list_models():
+        if model.card.automatic and suits(traits, model.card):
+            return _choose_network(model, otherwise)
+    return otherwise
+
+
+def _choose_network(model: Model, otherwise: Choice) -> Choice:
+    return Choice(
+        "network",
+        {"checkpoint": model.name},
+        f"the network '{model.name}' was trained for bands and pixels like these: "
+        f"{model.card.title.rstrip('.')}; for any other change choose method '{otherwise.name}'",
+    )
+
+
+def choose_training_free(traits: PairTraits) -> Choice:
+    """Choose a method that needs no training, see :func:`choose_method`.
+
+    Parameters
+    ----------
+    traits : PairTraits
+
+    Examples
+    --------
     >>> names = ("B02", "B03", "B04", "B08")
     >>> roles = ("blue", "green", "red", "nir")
-    >>> choice = choose_method(PairTraits(names, names, roles, gsd_m=10.0, dtype="uint16"))
+    >>> choice = choose_training_free(PairTraits(names, names, roles, gsd_m=10.0, dtype="uint16"))
     >>> choice.name, choice.options["roles"]
     ('context', ('blue', 'green', 'red', 'nir'))
-    >>> choose_method(PairTraits(("VV",), ("VV",), ("sar",))).reason
+    >>> choose_training_free(PairTraits(("VV",), ("VV",), ("sar",))).reason
     'radar bands (VV): speckle is multiplicative, so the dates are compared by their ratio'
     """
     before, after = traits.bands_before, traits.bands_after

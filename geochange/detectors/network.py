@@ -12,12 +12,18 @@ import numpy as np
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
 from geochange.detectors.statistics import sample_pixels
-from geochange.detectors.suitability import check_adapt, check_onnx, check_pixel_size, choose_bands
+from geochange.detectors.suitability import (
+    check_adapt,
+    check_onnx,
+    check_pixel_size,
+    choose_dates_bands,
+)
 from geochange.errors import InputError
 from geochange.nn.card import Card
 from geochange.nn.cardfile import read_card
 from geochange.nn.normalization import FixedNormalization
 from geochange.nn.onnxfile import OnnxPredictor, is_onnx, read_model, read_onnx_card
+from geochange.nn.shelf import find_model, is_shipped
 
 if TYPE_CHECKING:
     from geochange.nn.adaptation import Sample, Statistics
@@ -30,13 +36,14 @@ class NetworkDetector:
     Everything but the pixels comes from the checkpoint's card: bands, normalisation, halo,
     threshold and temperature. Bands are found by their roles when the scene names them, so a
     network for red, green and blue can look at thirteen bands. Only the card is read here; each
-    process loads the weights when it scores its first tile, so a task carries a path, no network.
+    process loads the weights when it scores its first tile, so a task carries a name, no network.
 
     Parameters
     ----------
     checkpoint : str
-        Path of a ``.safetensors`` file that geochange wrote, or of an ``.onnx`` file that
-        ``geochange export`` made of one: ONNX Runtime then scores, in float32 on the processor.
+        Name of a shipped network (``geochange models``), path of a ``.safetensors`` file that
+        geochange wrote, or of an ``.onnx`` file that ``geochange export`` made of one: ONNX Runtime
+        then scores, in float32 on the processor.
     roles : tuple of str or None
         Roles of the scene's bands at the before date.
     gsd_m : float, optional
@@ -76,6 +83,8 @@ class NetworkDetector:
     ------
     InputError
         Not a checkpoint of geochange, or one for other pixel sizes.
+    UsageError
+        No network of that name is shipped.
     BandError
         The scene lacks a band that the network needs.
     UsageError
@@ -131,7 +140,8 @@ class NetworkDetector:
         onnx = is_onnx(checkpoint)
         if onnx:
             check_onnx(device=device, precision=precision, compiled=compiled, adapt=adapt)
-        self.card: Card = read_onnx_card(checkpoint) if onnx else read_card(checkpoint)
+        path = find_model(checkpoint)
+        self.card: Card = read_onnx_card(path) if onnx else read_card(path)
         self.halo, self.step = self.card.halo, self.card.stride
         self.threshold = f"fixed:{self.card.threshold:g}"
         check_pixel_size(gsd_m, self.card)
@@ -175,7 +185,9 @@ class NetworkDetector:
     def provenance(self) -> dict[str, object]:
         """What a run records of the network."""
         card = self.card
+        shipped = {"model": self.checkpoint} if is_shipped(self.checkpoint) else {}
         return {
+            **shipped,
             "weights": card.title,
             "architecture": card.architecture,
             "weights_sha256": card.sha256,
@@ -188,11 +200,8 @@ class NetworkDetector:
         self, before: FloatArray, after: FloatArray, *, axis: int
     ) -> tuple[FloatArray, FloatArray]:
         """Take the bands that the network wants from both dates."""
-        card, count = self.card, before.shape[axis]
-        same = card.bands_before == card.bands_after and after.shape[axis] == count
-        first = choose_bands(card.bands_before, self.roles, count)
-        roles = self.roles if same else ()
-        second = choose_bands(card.bands_after, roles, after.shape[axis])
+        counts = before.shape[axis], after.shape[axis]
+        first, second = choose_dates_bands(self.card, self.roles, counts)
         return _take(before, first, axis), _take(after, second, axis)
 
     def _predict(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
@@ -229,7 +238,7 @@ class NetworkDetector:
             return torch.from_numpy(before), torch.from_numpy(after), owned
 
         with single_threaded(always=True):
-            model, _ = load_checkpoint(self.checkpoint)
+            model, _ = load_checkpoint(find_model(self.checkpoint))
             return measure_statistics(model, map(normalize, blocks), self.adapt)
 
     def _open_onnx(self) -> OnnxPredictor:
@@ -243,7 +252,7 @@ class NetworkDetector:
         from geochange.nn.checkpoint import load_checkpoint
         from geochange.nn.inference import Predictor
 
-        model, card = load_checkpoint(self.checkpoint)
+        model, card = load_checkpoint(find_model(self.checkpoint))
         self._require_same(card)
         if self.adapt:
             adapt_network(model, self.statistics_)

@@ -5,15 +5,75 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
+from geochange.blocks import PairTraits
 from geochange.errors import BandError, DataWarning, InputError, UsageError
 from geochange.io.bands import SENSOR_ROLES
 from geochange.nn.card import Band, Card
-from geochange.nn.normalization import SceneNormalization
+from geochange.nn.normalization import FixedNormalization, SceneNormalization
 
 WARN_FACTOR, REFUSE_FACTOR = 1.25, 4.0
 """How far a pixel size may lie outside the range that a network was trained for."""
 ROLES = frozenset(role for roles in SENSOR_ROLES.values() for role in roles.values()) | {"sar"}
 """Names that say what a band is, whatever the sensor."""
+
+BYTE = 255
+FRACTION = 2.0
+"""Reflectances as fractions stay below it."""
+
+
+def suits(traits: PairTraits, card: Card) -> bool:
+    """Tell whether all that the files say of a pair speaks for a network; in doubt it does not.
+
+    Every band that it takes must be there once by its role, the pixel size known and within the
+    range it was trained for, and pixel values of the kind that it is normalised for.
+
+    Parameters
+    ----------
+    traits : PairTraits
+    card : Card
+
+    Examples
+    --------
+    >>> from geochange.nn.normalization import SceneNormalization
+    >>> rgb = Band("red"), Band("green"), Band("blue")
+    >>> card = Card("demo", rgb, rgb, SceneNormalization(), gsd_m=(0.3, 0.6))
+    >>> names = ("Blue", "Green", "Red", "NIR")
+    >>> roles = ("blue", "green", "red", "nir")
+    >>> suits(PairTraits(names, names, roles, gsd_m=0.5), card)
+    True
+    >>> suits(PairTraits(names, names, roles, gsd_m=10.0), card)
+    False
+    """
+    if card.bands_before != card.bands_after or traits.gsd_m is None or card.gsd_m is None:
+        return False
+    wanted = [band.name for band in card.bands_before]
+    return (
+        len(traits.bands_before) == len(traits.bands_after) == len(traits.roles)
+        and "sar" not in traits.roles
+        and len(set(wanted)) == len(wanted)
+        and all(name in ROLES and traits.roles.count(name) == 1 for name in wanted)
+        and _factor_outside(traits.gsd_m, card.gsd_m) <= WARN_FACTOR
+        and _has_values_for(traits.dtype, card)
+    )
+
+
+def _has_values_for(dtype: str, card: Card) -> bool:
+    """Tell whether pixels of a type lie where a network that does not look at the scene expects."""
+    fixed = card.normalization
+    if not isinstance(fixed, FixedNormalization):
+        return True
+    greatest = max(fixed.before.centre)
+    if greatest < FRACTION:
+        return dtype.startswith("float")
+    if greatest <= BYTE:
+        return dtype == "uint8"
+    return dtype in ("uint16", "int16", "uint32", "int32")
+
+
+def _factor_outside(gsd_m: float, trained_m: tuple[float, float]) -> float:
+    """Return by which factor a pixel size lies outside a range; below 1 inside."""
+    low, high = trained_m
+    return max(low / gsd_m, gsd_m / high)
 
 
 def choose_bands(wanted: Sequence[Band], roles: Sequence[str | None], count: int) -> list[int]:
@@ -53,6 +113,30 @@ def choose_bands(wanted: Sequence[Band], roles: Sequence[str | None], count: int
     raise BandError(msg)
 
 
+def choose_dates_bands(
+    card: Card, roles: Sequence[str | None], counts: tuple[int, int]
+) -> tuple[list[int], list[int]]:
+    """Return the indices of the bands that a network takes from each date.
+
+    Parameters
+    ----------
+    card : Card
+    roles : sequence of str or None
+        Roles of the bands of the before date; those of the after date are the same where both
+        have equally many bands and the network takes the same from both.
+    counts : tuple of int
+        Bands of the scene at both dates.
+
+    Raises
+    ------
+    BandError
+        A band is missing, or which is which cannot be told.
+    """
+    same = card.bands_before == card.bands_after and counts[0] == counts[1]
+    first = choose_bands(card.bands_before, roles, counts[0])
+    return first, choose_bands(card.bands_after, roles if same else (), counts[1])
+
+
 def check_pixel_size(gsd_m: float | None, card: Card) -> None:
     """Compare a scene's pixel size with what a network was trained for.
 
@@ -75,7 +159,7 @@ def check_pixel_size(gsd_m: float | None, card: Card) -> None:
     if gsd_m is None or card.gsd_m is None:
         return
     low, high = card.gsd_m
-    factor = max(low / gsd_m, gsd_m / high)
+    factor = _factor_outside(gsd_m, card.gsd_m)
     trained = f"{low:g}" if low == high else f"{low:g} to {high:g}"
     msg = f"'{card.title}' was trained on pixels of {trained} m, the scene has {gsd_m:.3g} m"
     if factor > REFUSE_FACTOR:

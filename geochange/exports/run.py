@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,7 +14,11 @@ from geochange.alignment.pair import Pair
 from geochange.io.provenance import describe_file, describe_raster_files, hash_run
 from geochange.io.scene import Scene, Source, describe_date
 from geochange.maps.threshold import Threshold
+from geochange.nn.shelf import is_shipped
 from geochange.version import __version__, installed_versions
+
+FILE_SETTINGS = ("mask_before", "mask_after", "aoi", "grid", "model")
+"""Settings that may name a file, whose content then counts."""
 
 
 def describe_run(
@@ -47,6 +52,7 @@ def describe_run(
         "fingerprint": key,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": repeat_command(*sources, settings),
+        "sources": locate_sources(*sources, method, settings),
         "inputs": dict(inputs),
         "grid": {
             "crs": None if pair.geobox.crs is None else str(pair.geobox.crs),
@@ -66,6 +72,29 @@ def describe_run(
         "settings": dict(settings),
         "versions": installed_versions(),
     }
+
+
+def locate_sources(
+    before: Source, after: Source, method: Mapping[str, object], settings: Mapping[str, object]
+) -> dict[str, object]:
+    """Return what a run read, local files by absolute paths, so that it can be opened again.
+
+    A network that comes with geochange is known by its name and has no path here.
+    """
+    options = method.get("options")
+    checkpoint = options.get("checkpoint") if isinstance(options, Mapping) else None
+    named = {name: settings.get(name) for name in FILE_SETTINGS if name != "model"}
+    if isinstance(checkpoint, str) and not is_shipped(checkpoint):
+        named["checkpoint"] = checkpoint
+    files = {name: given for name, given in named.items() if isinstance(given, str)}
+    located = {name: _locate(given) for name, given in files.items() if Path(given).is_file()}
+    return {"before": _locate(before), "after": _locate(after), **located}
+
+
+def _locate(source: Source) -> str | list[str]:
+    if isinstance(source, str | os.PathLike):
+        return os.path.abspath(source) if Path(source).exists() else os.fspath(source)
+    return [str(_locate(part)) for part in source]
 
 
 def describe_inputs(pair: Pair) -> dict[str, Any]:
@@ -98,8 +127,10 @@ def fingerprint_run(before: Source, after: Source, settings: Mapping[str, object
 
 def _key(inputs: list[list[dict[str, object]]], settings: Mapping[str, object]) -> str:
     contents = dict(settings)
-    for name in ("mask_before", "mask_after", "aoi", "grid"):
-        given = settings.get(name)
+    options = settings.get("options")
+    checkpoint = options.get("checkpoint") if isinstance(options, Mapping) else None
+    named = {name: settings.get(name) for name in FILE_SETTINGS} | {"checkpoint": checkpoint}
+    for name, given in named.items():
         if isinstance(given, str) and Path(given).is_file():
             contents[name] = describe_file(given)
     return hash_run(inputs, contents, __version__)

@@ -27,11 +27,11 @@ from geochange.errors import (
 from geochange.io.atomic import is_full
 
 STATE_NAME = ".state.json"
-RUN_NAME = "run.json"
+RUN_NAME, EXPLANATION_NAME = "run.json", "explanation.json"
 OWN_NAMES = (
     RUN_NAME, "score.tif", "mask.tif", "changes.*", "report.html", "quicklook", "tiles",
     "before.vrt", "after.vrt", "before.tif", "after.tif", "item.json", "*.aux.xml", "*.qmd",
-    "*.ovr", STATE_NAME,
+    "*.ovr", STATE_NAME, "attribution.tif", "explanation.*",
 )  # fmt: skip
 """What a result may hold: ours, and what QGIS and GDAL put beside it."""
 
@@ -247,11 +247,17 @@ def _find_foreign(folder: Path) -> str | None:
 
 def is_result(folder: Path) -> bool:
     """Tell whether a folder holds a finished result of geochange."""
+    return _read_kind(folder / RUN_NAME) in ("detect", "align") or (
+        _read_kind(folder / EXPLANATION_NAME) == "explain"
+    )
+
+
+def _read_kind(file: Path) -> str | None:
     try:
-        run = json.loads((folder / RUN_NAME).read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(run, dict) and run.get("kind") in ("detect", "align")
+        return None
+    return content.get("kind") if isinstance(content, dict) else None
 
 
 def _explain(
@@ -274,7 +280,7 @@ def _is_full(error: BaseException, folder: Path) -> bool:
 
 def read_fingerprint(folder: Path) -> str | None:
     """Return the key of the inputs and settings of a finished run; None where there is none."""
-    if not is_result(folder):
+    if _read_kind(folder / RUN_NAME) not in ("detect", "align"):
         return None
     run = json.loads((folder / RUN_NAME).read_text(encoding="utf-8"))
     return str(run.get("fingerprint"))

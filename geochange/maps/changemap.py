@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,8 @@ from geochange.viz import pictures
 if TYPE_CHECKING:
     import geopandas
     import xarray
+
+    from geochange.explanation.result import Explanation
 
 PICTURE_PX = 512
 PANEL_PX = 400
@@ -253,6 +255,18 @@ class ChangeMap:
             pictures.encode_webp(self.picture(when, size), size) for when in ("before", "after")
         )
         return Swipe(pictures.swipe_html(before, after, self.labels, width_px))
+
+    def explain(
+        self, bbox: str | Sequence[float], output: Any = None, **settings: Any
+    ) -> Explanation:
+        """Say which bands, dates and pixels made a part of the map change.
+
+        Takes what :func:`geochange.explain` takes; with ``crs=result.geobox.crs`` the box may be
+        the ``bounds`` of one of :meth:`polygons`.
+        """
+        import geochange
+
+        return geochange.explain(self, bbox, output, **settings)
 
     def __fspath__(self) -> str:
         return str(self.path)

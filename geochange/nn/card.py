@@ -82,6 +82,9 @@ class Card:
     metrics : tuple of Metric
     created : str
         Day, YYYY-MM-DD.
+    automatic : bool
+        The network may be chosen by itself for a scene that it fits; False for one that finds a
+        kind of change that few ask for.
     architecture : str
         Name of the network; this and what follows is filled in by ``save_checkpoint``.
     options : dict
@@ -118,6 +121,7 @@ class Card:
     training: tuple[TrainingData, ...] = ()
     metrics: tuple[Metric, ...] = ()
     created: str = ""
+    automatic: bool = True
     architecture: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     stride: int = 1

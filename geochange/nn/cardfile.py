@@ -72,16 +72,7 @@ def read_card(path: str | Path) -> Card:
         No such file, or not a checkpoint of geochange.
     """
     path = Path(path)
-    if not path.is_file():
-        msg = f"there is no checkpoint {path}; give the path of a .safetensors file"
-        raise InputNotFoundError(msg)
-    try:
-        with path.open("rb") as file:
-            header = _read_header(file, path)
-    except OSError as error:
-        msg = f"cannot read {path} ({error.strerror}); check its permissions"
-        raise InputError(msg) from error
-    metadata = header.get("__metadata__")
+    metadata = read_header(path).get("__metadata__")
     text = metadata.get(KEY) if isinstance(metadata, dict) else None
     if not isinstance(text, str):
         msg = (
@@ -90,6 +81,25 @@ def read_card(path: str | Path) -> Card:
         )
         raise InputError(msg)
     return read_json(text, f"the card of {path}")
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Read what a safetensors file says of its tensors and of itself.
+
+    Raises
+    ------
+    InputNotFoundError, InputError
+        No such file, or not a safetensors file.
+    """
+    if not path.is_file():
+        msg = f"there is no checkpoint {path}; give the path of a .safetensors file"
+        raise InputNotFoundError(msg)
+    try:
+        with path.open("rb") as file:
+            return _read_header(file, path)
+    except OSError as error:
+        msg = f"cannot read {path} ({error.strerror}); check its permissions"
+        raise InputError(msg) from error
 
 
 def _read_header(file: BinaryIO, path: Path) -> dict[str, Any]:
@@ -134,6 +144,7 @@ def _read_card(f: Fields) -> Card:
         training=tuple(TrainingData(p.text("name"), p.text("terms")) for p in f.parts("training")),
         metrics=tuple(_read_metric(p) for p in f.parts("metrics")),
         created=f.text("created", 40),
+        automatic=f.flag("automatic") if "automatic" in f.values else True,
         architecture=f.text("architecture", 80),
         options=dict(f.part("options").values),
         stride=f.whole("stride", 1, 256),

@@ -1,0 +1,1 @@
+"""Why a method called something change: which bands, which date, which pixels."""
