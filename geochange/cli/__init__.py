@@ -23,6 +23,8 @@ VERBS = {
     "methods": "List the change detectors, or show one of them.",
     "export": "Write the changes of a finished run in another format.",
     "train": "Train a network on labelled pairs; resumes exactly where it stopped.",
+    "finetune": "Train on from a checkpoint, with other scenes and other bands.",
+    "tune": "Try settings of a training and keep the best.",
     "batch": "Run detect over a manifest of pairs; resumes where it stopped.",
     "demo": "Run the main job on a sample scene.",
 }

@@ -20,16 +20,19 @@ class ProgressBars:
     ----------
     quiet : bool
         Draw nothing.
+    unit : str
+        What is counted.
     """
 
     quiet: bool = False
+    unit: str = "tile"
     bar: Any = None
     stage: str = ""
     started: float = field(default_factory=time.perf_counter)
     told: float = 0.0
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show ``done`` of ``total`` tiles of ``stage``."""
+        """Show ``done`` of ``total`` units of ``stage``."""
         if self.quiet:
             return
         if sys.stderr.isatty():
@@ -49,8 +52,8 @@ class ProgressBars:
         elif now - self.told > TELL_EVERY_SECONDS:
             self.told = now
             left = seconds / done * (total - done)
-            rate = f"{done / seconds:.3g} tiles/s, {left:.0f} s left"
-            click.echo(f"{stage}: {done} of {total} tiles, {rate}", err=True)
+            rate = f"{done / seconds:.3g} {self.unit}s/s, {left:.0f} s left"
+            click.echo(f"{stage}: {done} of {total} {self.unit}s, {rate}", err=True)
 
     def _draw(self, stage: str, done: int, total: int) -> None:
         from tqdm import tqdm
@@ -63,7 +66,7 @@ class ProgressBars:
                 "{elapsed}<{remaining}"
             )
             self.bar = tqdm(
-                total=total, desc=stage, unit="tile", bar_format=layout, file=sys.stderr
+                total=total, desc=stage, unit=self.unit, bar_format=layout, file=sys.stderr
             )
         if total > 1 or self.bar.total == 1:
             self.bar.total = total
