@@ -27,6 +27,8 @@ from .pipeline import detect as detect
 from .tiles import Tile as Tile
 from .tiles import TilePlan as TilePlan
 from .tiles import Window as Window
+from .training.finetune import finetune as finetune
 from .training.preview import preview_chips as preview_chips
 from .training.run import train as train
+from .training.tuning import tune as tune
 from .version import __version__ as __version__

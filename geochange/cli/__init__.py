@@ -25,6 +25,8 @@ VERBS = {
     "explain": "Say which bands, dates and pixels made a part of a map change.",
     "export": "Write the changes of a finished run, or a network, in another format.",
     "train": "Train a network on labelled pairs; resumes exactly where it stopped.",
+    "finetune": "Train on from a checkpoint, with other scenes and other bands.",
+    "tune": "Try settings of a training and keep the best.",
     "batch": "Run detect over a manifest of pairs; resumes where it stopped.",
     "demo": "Run the main job on a sample scene.",
 }

@@ -11,7 +11,9 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+def stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Make one decorator of several."""
+
     def apply(function: F) -> F:
         for decorator in reversed(decorators):
             function = decorator(function)
@@ -86,7 +88,7 @@ verbose_option = click.option(
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 
-pair_options: Callable[[F], F] = _stack(
+pair_options: Callable[[F], F] = stack(
     click.option(
         "--grid",
         default="before",
@@ -132,7 +134,7 @@ threads_option = click.option(
     help="Threads, of each worker where there are workers. Default: one per processor, one per "
     "worker.",
 )
-run_options: Callable[[F], F] = _stack(
+run_options: Callable[[F], F] = stack(
     tile_option,
     click.option(
         "--workers",
@@ -155,7 +157,7 @@ run_options: Callable[[F], F] = _stack(
 resume_option = click.option(
     "--resume", is_flag=True, help="Go on with an unfinished run; do only what is missing."
 )
-detect_options: Callable[[F], F] = _stack(
+detect_options: Callable[[F], F] = stack(
     click.option("--method", default="auto", show_default=True, help="See `geochange methods`."),
     click.option(
         "--model", help="A trained network: a name of `geochange models`, or a .safetensors file."

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 
 import click
 
-from geochange.cli.options import json_option, overwrite_option, quiet_option, verbose_option
+from geochange.cli.options import (
+    F,
+    json_option,
+    overwrite_option,
+    quiet_option,
+    stack,
+    verbose_option,
+)
 from geochange.cli.progress import ProgressBars
 
 
@@ -24,10 +32,7 @@ def split_overrides(
     return settings
 
 
-@click.command("train")
-@click.argument("config", type=click.Path())
-@click.option("-o", "--output", type=click.Path(), help="Folder to make. Default: the config's.")
-@click.option(
+set_option = click.option(
     "--set",
     "settings",
     multiple=True,
@@ -35,12 +40,25 @@ def split_overrides(
     callback=split_overrides,
     help="Replace a setting, e.g. optimizer.learning_rate=1e-3; repeatable.",
 )
-@click.option("--resume", is_flag=True, help="Go on where the folder's run stopped, exactly.")
-@click.option("--folds", is_flag=True, help="Train every fold by place and pool what they find.")
-@overwrite_option
-@json_option
-@quiet_option
-@verbose_option
+training_options: Callable[[F], F] = stack(
+    click.option(
+        "-o", "--output", type=click.Path(), help="Folder to make. Default: the config's."
+    ),
+    set_option,
+    click.option("--resume", is_flag=True, help="Go on where the folder's run stopped, exactly."),
+    click.option(
+        "--folds", is_flag=True, help="Train every fold by place and pool what they find."
+    ),
+    overwrite_option,
+    json_option,
+    quiet_option,
+    verbose_option,
+)
+
+
+@click.command("train")
+@click.argument("config", type=click.Path())
+@training_options
 def command(
     config: str,
     output: str | None,
@@ -58,6 +76,30 @@ def command(
     geochange train building.toml -o runs/building --set data.root=/data
     geochange train building.toml -o runs/building --resume
     """
+    run_training(
+        config,
+        output,
+        settings=settings,
+        resume=resume,
+        overwrite=overwrite,
+        folds=folds,
+        as_json=as_json,
+        quiet=quiet,
+    )
+
+
+def run_training(
+    config: str,
+    output: str | None,
+    *,
+    settings: Mapping[str, object],
+    resume: bool,
+    overwrite: bool,
+    folds: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train once, or every fold, and print the result."""
     from geochange.training.crossvalidation import cross_validate
     from geochange.training.run import train
 

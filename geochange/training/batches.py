@@ -25,6 +25,7 @@ from geochange.training.config import TrainConfig
 from geochange.training.normalization import Scalings, scale, stack
 from geochange.training.scenes import Sample
 from geochange.training.synthesis import exchange_patches, paste_objects, repeat_date
+from geochange.training.views import Views
 
 AHEAD = 2
 """Batches made ahead per thread."""
@@ -58,6 +59,26 @@ class Batch:
         """Copy to a device."""
         moved = (t.to(device, non_blocking=True) for t in (self.before, self.after, self.label))
         return Batch(*moved)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What one part of a step learns from.
+
+    Attributes
+    ----------
+    labelled : Batch
+    views : Views or None
+        Of chips without labels.
+    """
+
+    labelled: Batch
+    views: Views | None = None
+
+    def to(self, device: torch.device) -> Feed:
+        """Copy to a device."""
+        views = None if self.views is None else self.views.to(device)
+        return Feed(self.labelled.to(device), views)
 
 
 @dataclass(frozen=True)

@@ -40,18 +40,20 @@ def describe_network(
     """Return the card of a trained network; what the weights tell is filled in when it is saved."""
     scene = split.training.scenes[0]
     names = sorted({s.name.partition(":")[0] for s in split.training.scenes})
+    unlabelled = split.unlabelled.scenes if split.unlabelled else ()
+    seen = sorted({*names, *(s.name.partition(":")[0] for s in unlabelled)})
     where = f"{len(split.validation.scenes)} validation scenes, threshold chosen on them"
     title = config.card.description or f"{config.model.name} trained on {', '.join(names)}"
     terms = config.card.data_terms or "not stated"
     return Card(
         title=title,
-        bands_before=_describe_bands(scene.pair.before.bands, scene.pair.before.roles),
-        bands_after=_describe_bands(scene.pair.after.bands, scene.pair.after.roles),
+        bands_before=describe_bands(scene.pair.before.bands, scene.pair.before.roles),
+        bands_after=describe_bands(scene.pair.after.bands, scene.pair.after.roles),
         normalization=normalization,
         gsd_m=_gsd_range(split.training.scenes, config),
         threshold=min(max(found.threshold, 1e-6), 1 - 1e-6),
         temperature=found.temperature,
-        training=tuple(TrainingData(name, terms) for name in names),
+        training=tuple(TrainingData(name, terms) for name in seen),
         metrics=tuple(
             Metric(name, value, where)
             for name, value in found.scores.items()
@@ -61,7 +63,8 @@ def describe_network(
     )
 
 
-def _describe_bands(names: Sequence[str], roles: Sequence[str | None]) -> tuple[Band, ...]:
+def describe_bands(names: Sequence[str], roles: Sequence[str | None]) -> tuple[Band, ...]:
+    """Return bands by their roles, or their names where they have none."""
     return tuple(
         Band(role or name, WAVELENGTHS_NM.get(role or ""))
         for name, role in zip(names, roles, strict=True)

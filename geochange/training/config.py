@@ -14,6 +14,7 @@ from geochange.training.checks import require
 from geochange.training.chipsettings import AugmentConfig, ChipConfig, SynthesisConfig
 from geochange.training.datasettings import DataConfig
 from geochange.training.learnsettings import (
+    DEFAULT_MODEL,
     CardConfig,
     ComputeConfig,
     LossConfig,
@@ -22,6 +23,8 @@ from geochange.training.learnsettings import (
     ValidationConfig,
 )
 from geochange.training.settings import build, override, read_toml, to_table, write_toml
+from geochange.training.startsettings import StartConfig
+from geochange.training.unlabelledsettings import UnlabelledConfig
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,12 @@ class TrainConfig:
     seed: int = 0
     log_every: int = 20
     data: DataConfig = field(default_factory=DataConfig)
+    start: StartConfig = field(default_factory=StartConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     chips: ChipConfig = field(default_factory=ChipConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
+    unlabelled: UnlabelledConfig = field(default_factory=UnlabelledConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
@@ -54,9 +59,15 @@ class TrainConfig:
         require(self.steps >= 1, "steps", self.steps, "1 or more")
         require(self.seed >= 0, "seed", self.seed, "0 or more")
         require(self.log_every >= 1, "log_every", self.log_every, "1 or more")
-        size, processes = self.chips.batch_size, self.compute.processes
-        fits = size % processes == 0
-        require(fits, "chips.batch_size", size, f"a multiple of the {processes} processes")
+        processes = self.compute.processes
+        sizes = {"chips.batch_size": self.chips.batch_size}
+        if self.unlabelled.sources:
+            sizes["unlabelled.batch_size"] = self.unlabelled.batch_size
+        for name, size in sizes.items():
+            require(size % processes == 0, name, size, f"a multiple of the {processes} processes")
+        if not (self.model.name or self.start.checkpoint):
+            named = dataclasses.replace(self.model, name=DEFAULT_MODEL)
+            object.__setattr__(self, "model", named)
 
     def to_toml(self) -> str:
         """Return the whole config, defaults included, as TOML."""
@@ -83,8 +94,9 @@ def read_config(
     ----------
     path : path
     settings : mapping of str to object, optional
-        Dotted names to values: ``{"optimizer.learning_rate": 1e-3}``. A ``data.root`` given here
-        is relative to the working directory, one in the file to the file.
+        Dotted names to values: ``{"optimizer.learning_rate": 1e-3}``. Paths given here
+        (``data.root``, ``start.checkpoint``) are relative to the working directory, those in the
+        file to the file.
 
     Raises
     ------
@@ -97,15 +109,23 @@ def read_config(
     4700
     """
     settings = dict(settings or {})
-    if isinstance(settings.get("data.root"), str):
-        settings["data.root"] = os.path.abspath(str(settings["data.root"]))
+    for name in ("data.root", "start.checkpoint"):
+        if isinstance(settings.get(name), str) and settings[name]:
+            settings[name] = os.path.abspath(str(settings[name]))
     try:
         config = parse_config(override(read_toml(path), settings))
     except UsageError as error:
         msg = f"{os.fspath(path)}: {error}"
         raise UsageError(msg) from error
-    root = os.path.abspath(Path(path).parent / Path(config.data.root).expanduser())
-    return dataclasses.replace(config, data=dataclasses.replace(config.data, root=root))
+    data, start, folder = config.data, config.start, Path(path).parent
+    data = dataclasses.replace(data, root=_resolve(folder, data.root))
+    if start.checkpoint:
+        start = dataclasses.replace(start, checkpoint=_resolve(folder, start.checkpoint))
+    return dataclasses.replace(config, data=data, start=start)
+
+
+def _resolve(folder: Path, path: str) -> str:
+    return os.path.abspath(folder / Path(path).expanduser())
 
 
 def load_config(

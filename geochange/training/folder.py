@@ -68,7 +68,7 @@ def _check_existing(folder: Path, config: TrainConfig, *, resume: bool, overwrit
         raise OutputExistsError(msg)
     if resume:
         if names:
-            _require_same(folder / CONFIG, config)
+            require_same(folder / CONFIG, config)
     elif names and not overwrite:
         msg = (
             f"{folder} exists; go on with --resume, replace it with --overwrite, or choose another"
@@ -76,8 +76,13 @@ def _check_existing(folder: Path, config: TrainConfig, *, resume: bool, overwrit
         raise OutputExistsError(msg)
 
 
-def _require_same(path: Path, config: TrainConfig) -> None:
-    """Refuse to resume with settings that would change the weights."""
+def require_same(path: Path, config: TrainConfig) -> None:
+    """Refuse to resume with settings that would change the weights.
+
+    Raises
+    ------
+    UsageError
+    """
     old, new = (_flatten(to_table(c)) for c in (parse_config(read_toml(path)), config))
     changed = [n for n in sorted(old | new) if old.get(n) != new.get(n) and n not in FREE]
     if changed:

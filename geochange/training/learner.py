@@ -13,14 +13,17 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from geochange.errors import DataWarning, UsageError
+from geochange.evaluation.counts import UNKNOWN
 from geochange.nn.models import build_model
 from geochange.nn.network import ChangeNet
 from geochange.nn.precision import prepare
 from geochange.training.average import WeightAverage
-from geochange.training.batches import Batch
+from geochange.training.batches import Feed
 from geochange.training.config import TrainConfig
+from geochange.training.consistency import make_targets, ramp_weight
 from geochange.training.learnsettings import OptimizerConfig
 from geochange.training.schedule import learning_rate
+from geochange.training.start import Start
 from geochange.training.state import Progress, load_state, save_state
 from geochange.training.supervision import Supervised
 
@@ -46,12 +49,20 @@ class Learner:
     optimizer: Any
     average: WeightAverage[ChangeNet]
 
-    def take_step(self, step: int, batches: Iterator[Batch]) -> Tensor:
-        """Learn from the batches of one step; returns their mean loss."""
+    def take_step(self, step: int, feeds: Iterator[Feed]) -> Tensor:
+        """Learn from what one step is fed.
+
+        Returns
+        -------
+        float32 (figures,)
+            Means over its batches: the loss of the labelled chips; where there are chips without
+            labels also theirs, and the share of their pixels that the teacher is sure of.
+        """
         config = self.config.optimizer
+        rate = learning_rate(step, self.config.steps, config)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(step, self.config.steps, config)
-        loss = self._accumulate(step, batches)
+            group["lr"] = rate * group["factor"]
+        loss = self._accumulate(step, feeds)
         if config.clip_norm:
             self.fabric.clip_gradients(
                 self.model, self.optimizer, max_norm=config.clip_norm, error_if_nonfinite=False
@@ -61,18 +72,35 @@ class Learner:
         self.average.update(self.network, step)
         return loss
 
-    def _accumulate(self, step: int, batches: Iterator[Batch]) -> Tensor:
+    def _accumulate(self, step: int, feeds: Iterator[Feed]) -> Tensor:
         """Add up the gradients of the batches of one step."""
         parts = self.config.optimizer.accumulate
-        total = torch.zeros((), device=self.fabric.device)
+        figures = []
         for part in range(parts):
-            batch = next(batches).to(self.fabric.device)
+            feed = next(feeds).to(self.fabric.device)
             self._seed(step * parts + part)
             with self.fabric.no_backward_sync(self.model, enabled=part < parts - 1):
-                loss = self.model(batch.before, batch.after, batch.label) / parts
-                self.fabric.backward(loss)
-            total += loss.detach()
-        return total
+                loss, found = self._lose(step, feed)
+                self.fabric.backward(loss / parts)
+            figures.append(found)
+        return torch.stack(figures).mean(dim=0)
+
+    def _lose(self, step: int, feed: Feed) -> tuple[Tensor, Tensor]:
+        """Return the loss of a batch and the figures that are told of it."""
+        batch, views = feed.labelled, feed.views
+        if views is None:
+            loss: Tensor = self.model(batch.before, batch.after, batch.label)
+            return loss, loss.detach()[None]
+        chosen = self.config.unlabelled
+        with torch.no_grad(), self.fabric.autocast():
+            logits = self.average.network(views.weak_before, views.weak_after)
+        target = make_targets(logits, views, chosen.confidence)
+        before = torch.cat([batch.before, views.strong_before])
+        after = torch.cat([batch.after, views.strong_after])
+        losses: Tensor = self.model(before, after, batch.label, target, views.valid)
+        weight = chosen.weight * ramp_weight(step, chosen.ramp_steps)
+        sure = (target != UNKNOWN).sum() / views.valid.sum().clamp(min=1)
+        return losses[0] + weight * losses[1], torch.stack([*losses.detach(), sure])
 
     def _seed(self, number: int) -> None:
         """Let random numbers of the network (dropout) depend on the batch alone."""
@@ -96,8 +124,18 @@ class Learner:
         save_state(path, networks, self.optimizer.optimizer, progress)
 
 
-def build_learner(config: TrainConfig, bands: tuple[int, int], fabric: Fabric) -> Learner:
+def build_learner(
+    config: TrainConfig, bands: tuple[int, int], fabric: Fabric, start: Start | None = None
+) -> Learner:
     """Build network and optimiser from the config's seed, the same in every process.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    bands : tuple of int
+    fabric : Fabric
+    start : Start, optional
+        Weights to start from.
 
     Raises
     ------
@@ -106,13 +144,16 @@ def build_learner(config: TrainConfig, bands: tuple[int, int], fabric: Fabric) -
     """
     torch.manual_seed(config.seed)
     network = build_model(config.model.name, bands, **config.model.options)
+    frozen, new = ((), frozenset()) if start is None else start.begin(network)
     if config.compute.precision == "bf16":
         _require_bf16(network, fabric.device)
     layout = torch.channels_last if config.compute.channels_last else torch.contiguous_format
     network = network.to(fabric.device).to(memory_format=layout)  # type: ignore[call-overload]
     average = WeightAverage(network, config.optimizer.ema)
-    supervised = Supervised(network, config.loss).train()
-    model, optimizer = fabric.setup(supervised, build_optimizer(network, config.optimizer))
+    supervised = Supervised(network, config.loss, frozen).train()
+    factor = config.start.learning_rate_factor
+    optimizer = build_optimizer(network, config.optimizer, factor=factor, new=new)
+    model, optimizer = fabric.setup(supervised, optimizer)
     return Learner(config, fabric, network, model, optimizer, average)
 
 
@@ -129,12 +170,38 @@ def _require_bf16(network: ChangeNet, device: torch.device) -> None:
         raise UsageError(msg)
 
 
-def build_optimizer(network: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """Return AdamW (Loshchilov and Hutter 2019) whose decay leaves biases and norms alone."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.learning_rate)
+def build_optimizer(
+    network: nn.Module,
+    config: OptimizerConfig,
+    *,
+    factor: float = 1.0,
+    new: frozenset[str] = frozenset(),
+) -> torch.optim.AdamW:
+    """Return AdamW (Loshchilov and Hutter 2019) whose decay leaves biases and norms alone.
+
+    Parameters
+    ----------
+    network : Module
+        Its parameters that have a gradient learn.
+    config : OptimizerConfig
+    factor : float
+        Of the learning rate of all but the ``new`` parameters.
+    new : frozenset of str
+        Names of parameters.
+    """
+    groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            key = parameter.ndim <= 1, 1.0 if name in new else factor
+            groups.setdefault(key, []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {
+                "params": parameters,
+                "weight_decay": 0.0 if plain else config.weight_decay,
+                "factor": share,
+            }
+            for (plain, share), parameters in sorted(groups.items(), key=lambda item: item[0])
+        ],
+        lr=config.learning_rate,
+    )

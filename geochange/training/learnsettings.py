@@ -8,13 +8,21 @@ from geochange.training.checks import require, require_one
 
 SCHEDULES = ("cosine", "poly", "constant")
 PRECISIONS = ("fp32", "bf16")
+DEFAULT_MODEL = "tinysiam"
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Network by the name that ``geochange.nn`` knows, and its options."""
+    """Network by the name that ``geochange.nn`` knows, and its options.
 
-    name: str = "tinysiam"
+    Attributes
+    ----------
+    name : str
+        Default: that of the checkpoint that training starts from, or else :data:`DEFAULT_MODEL`.
+    options : dict
+    """
+
+    name: str = ""
     options: dict[str, object] = field(default_factory=dict)
 
 

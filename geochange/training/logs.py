@@ -13,7 +13,10 @@ from geochange.io.atomic import replace_atomically
 from geochange.viz.curves import plot_learning_curve
 from geochange.viz.figures import figure_png
 
-COLUMNS = ("step", "learning_rate", "train_loss", "val_loss", "val_f1", "val_ap", "val_threshold")
+COLUMNS = (
+    "step", "learning_rate", "train_loss", "unlabelled_loss", "confident_share", "val_loss",
+    "val_f1", "val_ap", "val_threshold",
+)  # fmt: skip
 TABLE, EVENTS, PICTURE = "metrics.csv", "logs", "curve.png"
 
 

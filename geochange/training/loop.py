@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,17 +16,29 @@ from geochange.errors import TrainingError
 from geochange.evaluation.ranking import ScoreHistogram
 from geochange.nn.checkpoint import save_checkpoint
 from geochange.nn.normalization import Normalization
-from geochange.training.batches import Batch, ChipMaker, run_ahead
+from geochange.training.batches import ChipMaker, Feed, run_ahead
 from geochange.training.cards import describe_network
 from geochange.training.histograms import HISTOGRAM, write_histogram
 from geochange.training.learner import Learner
 from geochange.training.logs import TrainingLog
 from geochange.training.schedule import learning_rate
 from geochange.training.split import Split
+from geochange.training.start import Start
 from geochange.training.state import Progress
 from geochange.training.validation import Findings, Validator, summarise
+from geochange.training.views import ViewMaker
 
+FIGURES = ("train_loss", "unlabelled_loss", "confident_share")
+"""What the learner tells of each step."""
+OnValidation = Callable[[int, Mapping[str, float]], str]
+"""Called after each validation with the step and the scores; returns why training should stop, or
+nothing."""
 STATE, MODEL = "state.safetensors", "model.safetensors"
+
+
+def let_go_on(step: int, scores: Mapping[str, float]) -> str:
+    """Let training go on."""
+    return ""
 
 
 @dataclass
@@ -44,6 +56,12 @@ class Loop:
         Of the outputs; the first process writes them.
     on_progress : callable
         Called with stage, steps done and steps in all.
+    start : Start, optional
+        What the weights started from.
+    views : ViewMaker, optional
+        Of chips without labels.
+    on_validation : callable
+        See :data:`OnValidation`.
     """
 
     learner: Learner
@@ -53,6 +71,9 @@ class Loop:
     normalization: Normalization
     folder: Path
     on_progress: OnProgress = report_nothing
+    start: Start | None = None
+    views: ViewMaker | None = None
+    on_validation: OnValidation = let_go_on
     losses: list[Tensor] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -68,12 +89,12 @@ class Loop:
         """
         self.on_progress("train", progress.step, self.config.steps)
         with ExitStack() as stack:
-            batches = stack.enter_context(closing(self._make_batches(progress.step)))
+            feeds = stack.enter_context(closing(self._make_feeds(progress.step)))
             log = None
             if self.fabric.is_global_zero:
                 log = stack.enter_context(closing(TrainingLog(self.folder, progress.step)))
             while progress.step < self.config.steps and not progress.stopped:
-                self.losses.append(self.learner.take_step(progress.step, batches))
+                self.losses.append(self.learner.take_step(progress.step, feeds))
                 progress.step += 1
                 self.on_progress("train", progress.step, self.config.steps)
                 validating = self._validates(progress.step)
@@ -89,20 +110,29 @@ class Loop:
                     self.learner.save(self.folder / STATE, progress)
         return progress
 
-    def _make_batches(self, step: int) -> Generator[Batch]:
-        """Yield the batches of this process from a step on, made ahead."""
-        share = self.config.chips.batch_size // self.fabric.world_size
-        own = range(self.fabric.global_rank * share, (self.fabric.global_rank + 1) * share)
+    def _make_feeds(self, step: int) -> Generator[Feed]:
+        """Yield what this process learns from, from a step on, made ahead."""
         parts = self.config.optimizer.accumulate
         numbers = range(step * parts, self.config.steps * parts)
-        workers = self.config.compute.workers
-        return run_ahead(lambda number: self.chips.make_batch(number, own), numbers, workers)
+        return run_ahead(self._make_feed, numbers, self.config.compute.workers)
+
+    def _make_feed(self, number: int) -> Feed:
+        batch = self.chips.make_batch(number, self._share(self.config.chips.batch_size))
+        if self.views is None:
+            return Feed(batch)
+        own = self._share(self.config.unlabelled.batch_size)
+        return Feed(batch, self.views.make_views(number, own))
+
+    def _share(self, count: int) -> range:
+        """Return the chips of a batch that this process makes."""
+        size, rank = count // self.fabric.world_size, self.fabric.global_rank
+        return range(rank * size, (rank + 1) * size)
 
     def _validates(self, step: int) -> bool:
         return step % self.config.validation.every_steps == 0 or step == self.config.steps
 
     def _describe_step(self, step: int) -> dict[str, float]:
-        """Return the row of the table; the loss is the mean since the last row.
+        """Return the row of the table; losses are means since the last row.
 
         Raises
         ------
@@ -112,11 +142,13 @@ class Loop:
         losses = torch.stack(self.losses)
         losses = torch.as_tensor(self.fabric.all_reduce(losses, reduce_op="mean"))
         self.losses.clear()
-        bad = torch.nonzero(~torch.isfinite(losses)).flatten()
+        bad = torch.nonzero(~torch.isfinite(losses))
         if len(bad):
-            raise TrainingError(self._explain(step - len(losses) + int(bad[0]), losses[bad[0]]))
+            row, column = bad[0].tolist()
+            raise TrainingError(self._explain(step - len(losses) + row, losses[row, column]))
+        means = dict(zip(FIGURES, losses.mean(dim=0).tolist(), strict=False))
         rate = learning_rate(step - 1, self.config.steps, self.config.optimizer)
-        return {"step": step, "learning_rate": rate, "train_loss": float(losses.mean())}
+        return {"step": step, "learning_rate": rate, **means}
 
     def _explain(self, step: int, loss: Tensor) -> str:
         parts = self.config.optimizer.accumulate
@@ -140,12 +172,19 @@ class Loop:
         patience = self.config.validation.patience
         if patience and progress.stale >= patience:
             progress.stopped = f"no better F1 in {patience} validations"
+        progress.stopped = progress.stopped or self._tell(progress.step, found)
         return {
             "val_loss": found.log_loss,
             "val_f1": found.counts.f1,
             "val_ap": found.average_precision,
             "val_threshold": found.threshold,
         }
+
+    def _tell(self, step: int, found: Findings) -> str:
+        """Tell what was found; every process gets the same answer."""
+        asked = self.fabric.is_global_zero
+        reason = self.on_validation(step, found.scores) if asked else ""
+        return self.fabric.broadcast(reason) if self.fabric.world_size > 1 else reason
 
     def _keep(self, found: Findings, histogram: ScoreHistogram, progress: Progress) -> None:
         """Write the averaged weights as the run's checkpoint, and how they scored."""
@@ -159,5 +198,7 @@ class Loop:
         }
         if self.fabric.is_global_zero:
             card = describe_network(self.config, self.split, self.normalization, found)
+            if self.start is not None:
+                card = self.start.sign(card, titled=bool(self.config.card.description))
             save_checkpoint(self.folder / MODEL, self.learner.average.network, card)
             write_histogram(self.folder / HISTOGRAM, histogram)

@@ -20,11 +20,13 @@ from geochange.training.cache import SceneCache
 from geochange.training.chips import ChipSampler
 from geochange.training.config import TrainConfig
 from geochange.training.learner import build_learner
-from geochange.training.loop import STATE, Loop
+from geochange.training.loop import STATE, Loop, OnValidation, let_go_on
 from geochange.training.normalization import measure, settle
 from geochange.training.split import Split
+from geochange.training.start import open_start
 from geochange.training.state import Progress
 from geochange.training.validation import Validator
+from geochange.training.views import ViewMaker
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 VALIDATION_SHARE = 0.2
@@ -43,7 +45,8 @@ class Job:
     resume : bool
         Go on from the state in the folder, where there is one.
     on_progress : callable
-        Called in the first process.
+    on_validation : callable
+        Both are called in the first process.
     """
 
     def __init__(
@@ -54,12 +57,14 @@ class Job:
         *,
         resume: bool = False,
         on_progress: OnProgress = report_nothing,
+        on_validation: OnValidation = let_go_on,
     ) -> None:
         self.config = config
         self.split = split
         self.folder = folder
         self.resume = resume
         self.on_progress = on_progress
+        self.on_validation = on_validation
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Arrive in a new process, where Fabric would introduce itself on stderr."""
@@ -93,20 +98,39 @@ class Job:
     def _build_loop(self, fabric: Fabric) -> Loop:
         """Read what is needed of the images and build the network."""
         config, training, validation = self.config, self.split.training, self.split.validation
+        unlabelled = self.split.unlabelled
+        share = (1 - VALIDATION_SHARE) / (1 if unlabelled is None else 2)
         budget = config.data.cache_mb
-        cache = SceneCache(training.scenes, budget * (1 - VALIDATION_SHARE))
+        cache = SceneCache(training.scenes, budget * share)
         kept = SceneCache(validation.scenes, budget * VALIDATION_SHARE)
         self.on_progress("read", 0, 1)
-        normalization = measure(cache, config.data.normalization, config.seed)
+        start, kind = open_start(config.start, training.scenes[0]), config.data.normalization
+        kind = kind if start is None else start.measured_as(kind)
+        normalization = measure(cache, kind, config.seed)
+        normalization = normalization if start is None else start.normalize(normalization)
         sampler = ChipSampler(training.scenes, training.surveys, config.chips)
         chips = ChipMaker(cache, sampler, settle(cache, normalization), config)
+        views = None
+        if unlabelled is not None:
+            more = SceneCache(unlabelled.scenes, budget * share)
+            sampler = ChipSampler(unlabelled.scenes, unlabelled.surveys, config.chips)
+            views = ViewMaker(more, sampler, settle(more, normalization), config)
         scalings = settle(kept, normalization)
         validator = Validator(kept, scalings, config.validation, config.compute.workers)
         self.on_progress("read", 1, 1)
         before, after = training.scenes[0].bands
-        learner = build_learner(config, (len(before), len(after)), fabric)
+        learner = build_learner(config, (len(before), len(after)), fabric, start)
         return Loop(
-            learner, chips, validator, self.split, normalization, self.folder, self.on_progress
+            learner,
+            chips,
+            validator,
+            self.split,
+            normalization,
+            self.folder,
+            self.on_progress,
+            start=start,
+            views=views,
+            on_validation=self.on_validation,
         )
 
 

@@ -18,10 +18,12 @@ from geochange.nn.losses import build_loss
 from geochange.nn.models import build_model
 from geochange.training.config import TrainConfig, load_config
 from geochange.training.folder import check_folder, make_folder, read_summary, write_summary
-from geochange.training.loop import MODEL
+from geochange.training.loop import MODEL, OnValidation, let_go_on
 from geochange.training.processes import Job, build_fabric, launch
 from geochange.training.settings import to_table
 from geochange.training.split import Split, open_split
+from geochange.training.start import settle_start
+from geochange.training.startcheck import check_start
 from geochange.training.state import Progress
 from geochange.version import __version__
 
@@ -69,6 +71,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     on_progress: OnProgress = report_nothing,
+    on_validation: OnValidation = let_go_on,
 ) -> TrainResult:
     """Train a network.
 
@@ -86,7 +89,10 @@ def train(
     overwrite : bool
         Replace what the folder holds.
     on_progress : callable
-        Called with stage, steps done and steps in all; it must pickle when several processes train.
+        Called with stage, steps done and steps in all.
+    on_validation : callable
+        Called after each validation with the step and the scores by name; training stops when it
+        returns a reason. Both callables must pickle when several processes train.
 
     Returns
     -------
@@ -104,22 +110,33 @@ def train(
     0.65
     """
     chosen = {} if output is None else {"output": os.fspath(output)}
-    config = load_config(config, {**(settings or {}), **chosen})
+    config = settle_start(load_config(config, {**(settings or {}), **chosen}))
     build_loss(config.loss.name, class_weights=config.loss.class_weights or None)
     folder = check_folder(config, resume=resume, overwrite=overwrite)
     summary = read_summary(folder) if resume else None
     if summary is None:
         started = time.perf_counter()
-        split = open_split(config.data)
+        split = open_split(config.data, config.unlabelled.sources)
         _check_network(config, split)
+        start = check_start(config, split.training.scenes)
         fabric = build_fabric(config)
         make_folder(folder, config, resume=resume)
-        job = Job(config, split, folder, resume=resume, on_progress=on_progress)
+        job = Job(
+            config,
+            split,
+            folder,
+            resume=resume,
+            on_progress=on_progress,
+            on_validation=on_validation,
+        )
         progress = launch(job, fabric)
         summary = _summarise(config, split, progress) | {
             "seconds": round(time.perf_counter() - started, 1),
             "peak_memory_bytes": peak_memory_bytes(),
         }
+        summary |= {"start": start} if start else {}
+        if split.unlabelled is not None:
+            summary["unlabelled"] = {"scenes": [s.name for s in split.unlabelled.scenes]}
         write_summary(folder, summary)
     return TrainResult(folder, summary)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
-from geochange.errors import BandError, InputError
+from geochange.errors import BandError, DataWarning, InputError
 from geochange.training.datasettings import DataConfig, SourceConfig
-from geochange.training.places import assign_folds, check_leakage
+from geochange.training.places import assign_folds, check_leakage, find_shared_ground
 from geochange.training.scenes import TrainingScene, open_scene
 from geochange.training.sources import list_scenes
 from geochange.training.survey import (
@@ -62,19 +63,38 @@ class Part:
 
 @dataclass(frozen=True)
 class Split:
-    """Scenes to learn from and scenes to validate on, which share no ground."""
+    """Scenes to learn from and scenes to validate on, which share no ground.
+
+    Attributes
+    ----------
+    training, validation : Part
+    unlabelled : Part or None
+        Scenes whose labels, if there are any, were not opened.
+    """
 
     training: Part
     validation: Part
+    unlabelled: Part | None = None
 
 
-def open_split(data: DataConfig) -> Split:
+def open_split(data: DataConfig, unlabelled: Sequence[SourceConfig] = ()) -> Split:
     """Open all scenes and split them; reads metadata and labels, no image.
+
+    Parameters
+    ----------
+    data : DataConfig
+    unlabelled : sequence of SourceConfig
+        Of scenes to learn from without labels.
 
     Raises
     ------
     InputError, UsageError
         Files that are missing or do not fit, labels of one class, ground that is on both sides.
+
+    Warns
+    -----
+    DataWarning
+        Scenes without labels show ground that is validated on.
     """
     if not data.train:
         msg = "the config names no training data; add a source as [[data.train]]"
@@ -84,18 +104,25 @@ def open_split(data: DataConfig) -> Split:
         split = Split(training, _open_part(data.validation, data))
     else:
         split = _split_by_place(training, data)
-    _require_bands([*split.training.scenes, *split.validation.scenes])
+    if unlabelled:
+        split = replace(split, unlabelled=_open_part(unlabelled, data, labelled=False))
+    more = split.unlabelled.scenes if split.unlabelled else ()
+    _require_bands([*split.training.scenes, *split.validation.scenes, *more])
     check_leakage(split.training.scenes, split.validation.scenes)
     if any(scene.label is not None for scene in split.training.scenes):
         require_classes(split.training.scenes, split.training.surveys, "training")
     require_classes(split.validation.scenes, split.validation.surveys, "validation")
+    if split.unlabelled is not None:
+        _warn_of_shared_ground(split.validation.scenes, split.unlabelled.scenes)
     return split
 
 
-def _open_part(sources: Sequence[SourceConfig], data: DataConfig) -> Part:
+def _open_part(sources: Sequence[SourceConfig], data: DataConfig, *, labelled: bool = True) -> Part:
     scenes: list[TrainingScene] = []
+    if not labelled:
+        sources = [replace(source, label="", changed=(), ignore=()) for source in sources]
     for _, group in groupby(list_scenes(sources, data.root), key=lambda files: id(files.source)):
-        files = list(group)
+        files = [scene if labelled else replace(scene, label="") for scene in group]
         changed = choose_changed(files)
         with ThreadPoolExecutor(THREADS) as pool:
             scenes += pool.map(functools.partial(open_scene, data=data, changed=changed), files)
@@ -116,6 +143,20 @@ def _split_by_place(part: Part, data: DataConfig) -> Split:
     chosen = [i for i, fold in zip(labelled, folds, strict=True) if fold == data.fold]
     others = [i for i in range(len(part.scenes)) if i not in set(chosen)]
     return Split(part.take(others), part.take(chosen))
+
+
+def _warn_of_shared_ground(
+    validation: Sequence[TrainingScene], unlabelled: Sequence[TrainingScene]
+) -> None:
+    """Say that images of the validation scenes are learnt from, if without their labels."""
+    found = {i for i, _ in find_shared_ground(validation, unlabelled)}
+    if found:
+        msg = (
+            f"scenes without labels show the ground of {len(found)} validation scenes such as "
+            f"{validation[min(found)].name}: figures are for scenes whose images are learnt from, "
+            "not for new ones"
+        )
+        warnings.warn(msg, DataWarning, stacklevel=4)
 
 
 def _require_bands(scenes: Sequence[TrainingScene]) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from geochange.nn.freezing import rest
 from geochange.nn.losses import ChangeLoss, build_loss
-from geochange.nn.network import ChangeNet
+from geochange.nn.network import ChangeNet, Trace
+from geochange.training.consistency import compare
 from geochange.training.learnsettings import LossConfig
 
 FEATURE_TERM = "contrastive"
@@ -22,6 +27,8 @@ class Supervised(nn.Module):
     ----------
     network : ChangeNet
     config : LossConfig
+    frozen : tuple of str
+        Modules of the network that stay in evaluation mode.
 
     Examples
     --------
@@ -33,8 +40,11 @@ class Supervised(nn.Module):
     torch.Size([])
     """
 
-    def __init__(self, network: ChangeNet, config: LossConfig) -> None:
+    def __init__(
+        self, network: ChangeNet, config: LossConfig, frozen: tuple[str, ...] = ()
+    ) -> None:
         super().__init__()
+        self.frozen = frozen
         self.network = network
         self.deep = config.deep
         weights = config.class_weights or None
@@ -44,15 +54,44 @@ class Supervised(nn.Module):
         if terms and config.deep:
             self.coarse_loss = build_loss("+".join(terms), class_weights=weights)
 
-    def forward(self, before: Tensor, after: Tensor, label: Tensor) -> Tensor:
+    def train(self, mode: bool = True) -> Self:
+        """Train all but the frozen modules."""
+        super().train(mode)
+        rest(self.network, self.frozen)
+        return self
+
+    def forward(
+        self,
+        before: Tensor,
+        after: Tensor,
+        label: Tensor,
+        target: Tensor | None = None,
+        valid: Tensor | None = None,
+    ) -> Tensor:
         """Return the loss of a batch.
 
         Parameters
         ----------
-        before, after : float32 (N, C, H, W)
+        before, after : float32 (N + M, C, H, W)
+            N chips with labels, then M strong views, which share one pass and its statistics.
         label : uint8 (N, H, W)
+        target : uint8 (M, H, W), optional
+            What the teacher is sure of, see :func:`geochange.training.consistency.make_targets`.
+        valid : bool (M, H, W), optional
+
+        Returns
+        -------
+        float32 scalar, or (2,) with a target
+            The loss of the labelled chips, then that of the others.
         """
         traced = self.network.trace(before, after)
+        if target is None or valid is None:
+            return self._supervise(traced, label)
+        count = len(label)
+        imitated = compare(traced.logits[0][count:], target, valid)
+        return torch.stack([self._supervise(_take(traced, count), label), imitated])
+
+    def _supervise(self, traced: Trace, label: Tensor) -> Tensor:
         finest, *coarser = traced.logits
         loss: Tensor = self.loss(finest, label, traced.features)
         if self.coarse_loss is not None:
@@ -60,3 +99,11 @@ class Supervised(nn.Module):
                 large = interpolate(logits.float(), label.shape[1:], mode="bilinear")
                 loss = loss + self.deep / len(coarser) * self.coarse_loss(large, label)
         return loss
+
+
+def _take(traced: Trace, count: int) -> Trace:
+    """Keep the first chips of a batch."""
+    features = None
+    if traced.features is not None:
+        features = traced.features[0][:count], traced.features[1][:count]
+    return Trace([logits[:count] for logits in traced.logits], features)

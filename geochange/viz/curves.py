@@ -11,8 +11,10 @@ from geochange.viz.figures import NotebookFigure
 
 COLOURS = {
     "train_loss": ("training loss", "#6b7f95"),
+    "unlabelled_loss": ("loss of chips without labels", "#cc79a7"),
     "val_loss": ("validation log loss", "#d55e00"),
     "val_f1": ("validation F1", "#009e73"),
+    "confident_share": ("share the teacher is sure of", "#e69f00"),
     "val_ap": ("validation average precision", "#0072b2"),
 }
 """Figures that are drawn, their names in the legend, and colours of any colour vision."""
@@ -34,8 +36,8 @@ def plot_learning_curve(rows: Sequence[Mapping[str, float]]) -> Figure:
     """
     figure = NotebookFigure(figsize=(7, 5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    _draw(above, rows, ("train_loss", "val_loss"))
-    _draw(below, rows, ("val_f1", "val_ap"))
+    _draw(above, rows, ("train_loss", "unlabelled_loss", "val_loss"))
+    _draw(below, rows, ("confident_share", "val_f1", "val_ap"))
     above.set_ylabel("loss")
     below.set_ylabel("accuracy")
     below.set_ylim(0, 1)

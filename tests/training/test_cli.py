@@ -1,4 +1,4 @@
-"""``geochange train`` as a user meets it."""
+"""``geochange train``, ``finetune`` and ``tune`` as a user meets them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from geochange.cli import main
 from geochange.training.config import parse_config
+from geochange.training.settings import write_toml
 
 
 @pytest.fixture
@@ -17,8 +18,8 @@ def config(tiny, tmp_path):
     return path
 
 
-def run(capsys, *words):
-    code = main(["train", *(str(word) for word in words)])
+def run(capsys, *words, verb="train"):
+    code = main([verb, *(str(word) for word in words)])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
@@ -73,3 +74,44 @@ def test_every_fold_by_place(capsys, tiny, tmp_path):
     again = run(capsys, path, "-o", tmp_path / "out", "--folds", "-q", "--resume")
     assert again[0] == 0
     assert again[1] == out
+
+
+def test_finetune_starts_from_a_checkpoint(capsys, tiny, config, tmp_path):
+    assert run(capsys, config, "-o", tmp_path / "first", "-q")[0] == 0
+    checkpoint = tmp_path / "first" / "model.safetensors"
+    del tiny["model"]
+    other = tmp_path / "other.toml"
+    other.write_text(write_toml(tiny))
+    words = (checkpoint, other, "-o", tmp_path / "out", "--set", "start.frozen_stages=2")
+    code, out, err = run(capsys, *words, "--json", "-q", verb="finetune")
+    assert (code, err) == (0, "")
+    told = json.loads(out)["start"]
+    assert told["frozen"] == ["encoder.levels.0", "encoder.levels.1"]
+    assert told["checkpoint"] == str(checkpoint)
+    code, out, err = run(capsys, "no.safetensors", other, "-o", tmp_path / "no", verb="finetune")
+    assert (code, out) == (4, "")
+    assert err.startswith("error: there is no checkpoint ")
+    assert err.count("\n") == 1
+
+
+def test_tune_writes_a_config_that_train_takes(capsys, config, tmp_path):
+    pytest.importorskip("optuna")
+    space = tmp_path / "space.toml"
+    space.write_text('"optimizer.learning_rate" = { low = 1e-4, high = 1e-2, log = true }')
+    words = (config, space, "-o", tmp_path / "out", "--set", "steps=2", "-q")
+    code, out, err = run(capsys, *words, "--trials", "1", verb="tune")
+    assert (code, err) == (0, "")
+    best = tmp_path / "out" / "best.toml"
+    assert out.splitlines()[0] == str(best)
+    assert "best of 1 trials (0 pruned, 0 failed): number 0, F1 0." in out
+    assert run(capsys, best, "-o", tmp_path / "best", "-q")[0] == 0
+    code, out, err = run(capsys, *words, "--trials", "2", verb="tune")
+    assert (code, out) == (5, "")
+    code, out, err = run(capsys, *words, "--trials", "2", "--resume", "--json", verb="tune")
+    assert code == 0
+    assert [row["number"] for row in json.loads(out)["trials"]] == [0, 1]
+    space.write_text('"optimizer.rate" = { low = 1e-4, high = 1e-2 }')
+    code, out, err = run(capsys, *words, "--trials", "2", "--resume", verb="tune")
+    assert (code, out) == (2, "")
+    assert "space.toml: unknown key 'rate' in [optimizer]" in err
+    assert err.count("\n") == 1
