@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from geochange.errors import InputError, OutputError, UsageError
@@ -150,7 +150,7 @@ def _raw(tensor: Tensor) -> bytes:
 def _write(path: Path, weights: dict[str, Tensor], card: Card) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file(weights, temporary, metadata={KEY: write_json(card)})
+        temporary.write_bytes(save(weights, metadata={KEY: write_json(card)}))
         temporary.replace(path)
     except (SafetensorError, OSError) as error:
         reason = str(error).splitlines()[0]

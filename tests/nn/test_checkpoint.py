@@ -77,15 +77,20 @@ def test_the_hash_knows_names_types_shapes_and_values():
 def test_writing_is_whole_or_not_at_all(checkpoint, rgb_card, monkeypatch):
     old = checkpoint.read_bytes()
 
-    def fail(tensors, path, metadata):
-        path.write_bytes(b"half")
+    def fail(path, content):
+        path.open("wb").close()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("geochange.nn.checkpoint.save_file", fail)
+    monkeypatch.setattr("pathlib.Path.write_bytes", fail)
     with pytest.raises(OutputError, match="No space left on device"):
         save_checkpoint(checkpoint, build_model("tinysiam", 3), rgb_card)
     assert checkpoint.read_bytes() == old
     assert os.listdir(checkpoint.parent) == [checkpoint.name]
+
+
+def test_a_checkpoint_is_readable_as_other_files_are(checkpoint):
+    (checkpoint.parent / "other").touch()
+    assert checkpoint.stat().st_mode == (checkpoint.parent / "other").stat().st_mode
 
 
 def test_a_missing_folder_is_told(tmp_path, rgb_card):
