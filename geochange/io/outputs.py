@@ -30,7 +30,8 @@ STATE_NAME = ".state.json"
 RUN_NAME = "run.json"
 OWN_NAMES = (
     RUN_NAME, "score.tif", "mask.tif", "changes.*", "report.html", "quicklook", "tiles",
-    "before.vrt", "after.vrt", "before.tif", "after.tif", "item.json", "*.aux.xml", "*.qmd",
+    "before.vrt", "after.vrt", "before.tif", "after.tif", "tie_points.gpkg",
+    "displacements.png", "item.json", "*.aux.xml", "*.qmd",
     "*.ovr", STATE_NAME,
 )  # fmt: skip
 """What a result may hold: ours, and what QGIS and GDAL put beside it."""
