@@ -18,9 +18,11 @@ from typing import Any
 
 from geochange.alignment.grid import gsd_m
 from geochange.alignment.pair import Pair, open_pair
+from geochange.alignment.registration import Registration, check_mode
 from geochange.detectors.auto import Choice, choose_method
 from geochange.detectors.base import Detector
 from geochange.detectors.registry import get_detector, takes_option
+from geochange.engine.registering import register_pair
 from geochange.engine.runner import Runner, count_processors, open_runner
 from geochange.engine.scoring import Scored, fit_detector, score_tiles
 from geochange.engine.sizing import choose_tile_size, parse_memory
@@ -105,6 +107,7 @@ def detect(
     mask_after: str | os.PathLike[str] | None = None,
     mask_codes: Sequence[int] | None = None,
     resampling: str = "cubic",
+    register: str = "auto",
     nodata: float | None = None,
     date_before: str | None = None,
     date_after: str | None = None,
@@ -152,6 +155,10 @@ def detect(
     grid, bands, aoi, mask_before, mask_after, mask_codes, resampling, nodata, date_before,
     date_after
         See :func:`geochange.open_pair`.
+    register : {'auto', 'off', 'global', 'local'}
+        Measure how the after date lies on the before date and read it where it belongs, see
+        :func:`geochange.register`. What was found and done stands in ``run.json`` and the report;
+        where it is not reliable the dates are compared as they lie.
     tile_size : int, optional
         Edge of a tile in pixels; the result does not depend on it. Default: chosen.
     workers, threads, scheduler
@@ -194,6 +201,7 @@ def detect(
     """
     settings = list_settings(locals())
     _check_products(products)
+    check_mode(register)
     pair = open_pair(
         before,
         after,
@@ -296,9 +304,12 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
         Of :func:`geochange.io.outputs.new_folder`, with its state.
     stages : Stages
     """
-    pair, detector, products = job.pair, job.detector, job.products
+    detector, products = job.detector, job.products
     tiles = folder / "tiles" / job.attempt  # workers that are late write nowhere else
     tiles.mkdir(parents=True, exist_ok=True)
+    with stages.stage("register"):
+        registration = _register_once(job, folder, stages)
+        pair = registration.apply(job.pair)
     score = TileStore(tiles / "score", pair.geobox, job.tile_size, "uint16", SCORE_NODATA)
     mask = TileStore(tiles / "mask", pair.geobox, job.tile_size, "uint8", MASK_NODATA)
     with stages.stage("fit"):
@@ -316,9 +327,10 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
             clean(score, mask, found, job.cleaning, run=stages.run_here)
     method = asdict(job.choice) | getattr(detector, "provenance", {})
     run = describe_run(job.key, job.sources, pair, job.inputs, method, found, job.settings)
-    run |= {"quarantine": scored.quarantine, "notes": [*pair.notes, *_say_lost(left_out, scored)]}
+    run |= {"alignment": registration.describe(), "quarantine": scored.quarantine}
+    run |= {"notes": [*pair.notes, *_say_lost(left_out, scored)]}
     quicklook = Quicklook.of(scored.preview)
-    findings = Findings(pair, score, mask, scored.histogram, found, quicklook, run)
+    findings = Findings(pair, score, mask, scored.histogram, found, quicklook, run, registration)
     with stages.stage("rasters"):
         write_rasters(findings, folder, products, run=stages.run)
     if "changes" in products:
@@ -341,6 +353,16 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
     run |= {"seconds": stages.seconds, "peak_memory_bytes": peak_memory_bytes()}
     write_item(run, folder, folder.name.removesuffix(".partial"))
     write_json(folder / "run.json", run)
+
+
+def _register_once(job: Job, folder: Path, stages: Stages) -> Registration:
+    """Register a pair; a run that is resumed goes on with what was found before."""
+    known = (read_state(folder) or {}).get("registration")
+    if known is not None:
+        return Registration.recall(known)
+    found = register_pair(job.pair, str(job.settings["register"]), stages)
+    amend_state(folder, registration=found.store())
+    return found
 
 
 def _require_same_fit(detector: Detector, folder: Path) -> None:

@@ -9,6 +9,7 @@ from geochange.cli.options import (
     overwrite_option,
     pair_options,
     quiet_option,
+    register_option,
     split_source,
     threads_option,
     tile_option,
@@ -22,6 +23,7 @@ from geochange.cli.progress import ProgressBars
 @click.argument("after", callback=split_source)
 @output_option
 @pair_options
+@register_option
 @tile_option
 @threads_option
 @overwrite_option
@@ -37,7 +39,9 @@ def command(
 ) -> None:
     """Write BEFORE and AFTER on one grid into the folder OUTPUT, as before.tif and after.tif.
 
-    Both are float32 with NaN where either date holds no data; scale and offset are applied.
+    Both are float32 with NaN where either date holds no data; scale and offset are applied. The
+    after date is registered to the before date: shifts, rotation, smooth distortion. Where it
+    lies is written as points (tie_points.gpkg) and drawn (displacements.png).
     """
     from geochange.exports.aligned import align
 

@@ -157,7 +157,15 @@ run_options: Callable[[F], F] = stack(
 resume_option = click.option(
     "--resume", is_flag=True, help="Go on with an unfinished run; do only what is missing."
 )
+register_option = click.option(
+    "--register",
+    default="auto",
+    show_default=True,
+    help="Correct shifts of the after date: auto (where it is sure and worth it), off, global (a "
+    "shift or affine), local (a smooth field).",
+)
 detect_options: Callable[[F], F] = stack(
+    register_option,
     click.option("--method", default="auto", show_default=True, help="See `geochange methods`."),
     click.option(
         "--model", help="A trained network: a name of `geochange models`, or a .safetensors file."

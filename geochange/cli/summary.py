@@ -27,6 +27,8 @@ def print_result(result: ChangeMap) -> None:
     run = result.run
     changes = run["changes"]
     click.echo(f"method     {run['method']['name']}: {run['method']['reason']}")
+    if said := run.get("alignment", {}).get("said"):
+        click.echo(f"register   {said.removeprefix('registration: ')}")
     value = run["threshold"]["value"]
     number = "" if value is None else f"{value:.3f}: "
     click.echo(f"threshold  {number}{run['threshold']['reason']}")

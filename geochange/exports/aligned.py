@@ -1,4 +1,4 @@
-"""Both dates of a pair on one grid, as files for other software."""
+"""Both dates of a pair on one grid, registered, as files for other software."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import rasterio.shutil
 from rasterio.windows import Window as RasterioWindow
 
 from geochange.alignment.pair import Pair, open_pair
+from geochange.alignment.registration import Registration, check_mode
+from geochange.engine.registering import register_pair
 from geochange.engine.runner import open_runner
 from geochange.engine.sizing import choose_tile_size
 from geochange.engine.stages import Progress, Stages, report_nothing
+from geochange.exports.registered import draw_registration, write_tie_points
 from geochange.exports.run import describe_inputs
 from geochange.io.outputs import new_folder, write_json
 from geochange.io.scene import Source
@@ -29,16 +32,19 @@ def align(
     after: Source,
     output: str | os.PathLike[str],
     *,
+    register: str = "auto",
     tile_size: int | None = None,
     threads: int = 0,
     overwrite: bool = False,
     on_progress: Progress = report_nothing,
     **pair_settings: object,
 ) -> tuple[list[Path], tuple[str, ...]]:
-    """Write both dates on one grid as ``before.tif`` and ``after.tif``.
+    """Write both dates on one grid as ``before.tif`` and ``after.tif``, the after date registered.
 
     Cloud-optimised GeoTIFFs, float32 with scale and offset applied, NaN where either date holds no
-    data, bands in matched order with their names.
+    data, bands in matched order with their names. What registration measured is written as points,
+    ``tie_points.gpkg``, and drawn, ``displacements.png``; what it found and did stands in
+    ``run.json``.
 
     Parameters
     ----------
@@ -46,6 +52,8 @@ def align(
         See :func:`geochange.open_pair`, which also takes ``pair_settings``.
     output : path
         Directory to create; appears complete or not at all.
+    register : {'auto', 'off', 'global', 'local'}
+        See :func:`geochange.register`.
 
     Returns
     -------
@@ -57,6 +65,7 @@ def align(
     --------
     >>> align("before.tif", "after.tif", "aligned", grid="finest")  # doctest: +SKIP
     """
+    check_mode(register)
     pair = open_pair(before, after, **pair_settings)  # type: ignore[arg-type]
     target = Path(output)
     with (
@@ -64,15 +73,26 @@ def align(
         open_runner(threads=threads) as runner,
     ):
         stages = Stages(runner, on_progress)
+        with stages.stage("register"):
+            found = register_pair(pair, register, stages)
+            pair = found.apply(pair)
         size = choose_tile_size(pair.shape, len(pair.before.bands), tile_size)
         with stages.stage("align"):
             _write_dates(pair, folder, TilePlan(pair.shape, size), stages)
         for name in ("before", "after"):
             with stages.stage(f"write {name}"):
                 _finish(folder / f"{name}.partial.tif", folder / f"{name}.tif")
+        _write_registration(found, pair, folder)
         run = {"kind": "align", "inputs": describe_inputs(pair), "notes": list(pair.notes)}
-        write_json(folder / "run.json", run)
+        write_json(folder / "run.json", run | {"alignment": found.describe()})
     return [target / "before.tif", target / "after.tif"], pair.notes
+
+
+def _write_registration(found: Registration, pair: Pair, folder: Path) -> None:
+    """Write what registration measured, where it measured anything."""
+    if found.ties:
+        write_tie_points(found, pair, folder / "tie_points.gpkg")
+        (folder / "displacements.png").write_bytes(draw_registration(found, pair.shape))
 
 
 def _write_dates(pair: Pair, folder: Path, plan: TilePlan, stages: Stages) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.alignment.pair import Pair
+from geochange.alignment.registration import UNREGISTERED, Registration
 from geochange.errors import DataWarning
 from geochange.exports.changes import best_changes, count_undescribed, total_classes
 from geochange.exports.cog import write_mask, write_score
@@ -22,6 +23,7 @@ from geochange.exports.geojson import write_geojson
 from geochange.exports.gpkg import write_gpkg
 from geochange.exports.qgis import MAX_BOOKMARKS, ShownDate, list_bookmarks, write_project
 from geochange.exports.quicklook import Quicklook, draw_thumbnails
+from geochange.exports.registered import draw_registration
 from geochange.exports.report import ReportData, ReportedChange, write_report
 from geochange.exports.uncertainty import write_uncertainty
 from geochange.exports.vrt import write_stack_vrt
@@ -53,6 +55,7 @@ class Findings:
     quicklook : Quicklook
     run : mapping
         Provenance so far; its ``changes`` are filled when the polygons are written.
+    registration : Registration
     """
 
     pair: Pair
@@ -62,6 +65,7 @@ class Findings:
     threshold: Threshold
     quicklook: Quicklook
     run: dict[str, Any]
+    registration: Registration = UNREGISTERED
 
     @property
     def fields(self) -> dict[str, str]:
@@ -204,11 +208,20 @@ def write_run_report(
         date_after=_day(pair.dates[1]),
         parameters=facts["settings"],
         notes=tuple(facts["notes"]),
+        displacements=_draw_displacements(findings),
         run=facts,
         command=facts["command"],
         version=facts["geochange"],
     )
     write_report(data, folder / "report.html")
+
+
+def _draw_displacements(findings: Findings) -> bytes:
+    """Return a PNG of what registration measured; empty where it measured nothing."""
+    if not any(tie.is_used for tie in findings.registration.ties):
+        return b""
+    figure = draw_registration(findings.registration, findings.pair.shape)
+    return pictures.shrink_png(figure)
 
 
 def pair_name(path: str, files: int) -> str:

@@ -89,6 +89,8 @@ class ReportData:
         Name to value.
     notes : tuple of str
         What was done to bring the pair together, and warnings.
+    displacements : bytes
+        Picture of what registration measured, PNG; empty where it measured nothing.
     run : mapping
         Provenance, as in ``run.json``; :data:`OF_THE_MOMENT` is not shown, so that equal runs give
         equal reports.
@@ -117,6 +119,7 @@ class ReportData:
     date_after: date | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    displacements: bytes = b""
     run: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
     title: str = "Change report"

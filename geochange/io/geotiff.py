@@ -18,10 +18,14 @@ from rasterio.windows import Window as RasterioWindow
 
 from geochange.blocks import BoolArray, FloatArray
 from geochange.errors import InputError, UsageError, suggest
+from geochange.io.displaced import locate_pixels, window_around
+from geochange.io.displacement import Displacement
 from geochange.io.handles import Datasets, borrow
+from geochange.io.kernels import KERNELS, resample
 from geochange.io.nodata import clamp_nodata, find_valid, is_huge
 from geochange.io.pixelgrid import pixel_ratio
 from geochange.io.rasterfile import RasterFile, one_line, open_dataset
+from geochange.io.splinefield import SplineField
 from geochange.tiles import Window
 
 TILE_PX = 1024
@@ -32,7 +36,7 @@ WARP_TOLERANCE_PX = 1e-9
 pixels depend on the tiling. GDAL does not take 0."""
 NO_CRS = "EPSG:3857"
 """Stands in for the one unknown CRS of a pair without CRS: never shown, only affines count."""
-RESAMPLINGS = ("nearest", "bilinear", "cubic", "lanczos", "average")
+RESAMPLINGS = tuple(KERNELS)
 
 
 @dataclass(frozen=True)
@@ -47,16 +51,21 @@ class GridReader:
     resampling : str
         One of ``nearest bilinear cubic lanczos average``. Kernels widen when the grid is coarser
         than the file, so detail does not alias.
+    displacement : Displacement or None
+        Where the content of the grid's pixels lies; read there, in the same one resampling.
 
     Notes
     -----
     Warping is GDAL's WarpedVRT with the kernel's scale fixed for the whole grid and exact
-    coordinates, so a window's pixels do not depend on the tiling.
+    coordinates, so a window's pixels do not depend on the tiling. An affine displacement is another
+    grid for it; GDAL has no smooth field, so with one pixels are taken by
+    :func:`geochange.io.kernels.resample`.
     """
 
     file: RasterFile
     geobox: GeoBox
     resampling: str = "cubic"
+    displacement: Displacement | None = None
 
     def __post_init__(self) -> None:
         if self.resampling not in RESAMPLINGS:
@@ -69,11 +78,24 @@ class GridReader:
         return self.file.bands
 
     @cached_property
+    def place(self) -> GeoBox:
+        """The grid where its content lies in the file, as far as an affine tells."""
+        if self.displacement is None or self.field is not None:
+            return self.geobox
+        moved = self.geobox.affine @ self.displacement.affine
+        return GeoBox(self.geobox.shape, moved, self.geobox.crs)
+
+    @property
+    def field(self) -> SplineField | None:
+        """The part of the displacement that no affine tells."""
+        return None if self.displacement is None else self.displacement.field
+
+    @cached_property
     def shift(self) -> tuple[int, int] | None:
         """Rows and columns from this grid to the file's when both are aligned, else None."""
-        if self.file.geobox.crs != self.geobox.crs:
+        if self.file.geobox.crs != self.geobox.crs or self.field is not None:
             return None
-        relative = ~self.file.geobox.affine @ self.geobox.affine
+        relative = ~self.file.geobox.affine @ self.place.affine
         height, width = (int(n) for n in self.geobox.shape)
         tolerance = ALIGNED_TOLERANCE_PX
         for col, row in ((0, 0), (width, 0), (0, height), (width, height)):
@@ -106,7 +128,7 @@ class GridReader:
         """Lend what :meth:`open` returns, see :func:`geochange.io.handles.borrow`."""
         file = self.file
         source = (file.path, file.stamp, file.geobox, file.alpha, tuple(self.nodata_groups))
-        key = (*source, self.geobox, self.resampling)
+        key = (*source, self.place, self.resampling)
         return borrow(key, self.open, in_turn=self.in_strips)
 
     def open(self) -> Datasets:
@@ -118,7 +140,7 @@ class GridReader:
 
     def _warp(self, dataset: rasterio.DatasetReader, nodata: float | None) -> WarpedVRT:
         crs = self.geobox.crs.to_wkt() if self.geobox.crs is not None else NO_CRS
-        across, down = pixel_ratio(self.file.geobox, self.geobox)
+        across, down = pixel_ratio(self.file.geobox, self.place)
         height, width = (int(n) for n in self.geobox.shape)
         floating = np.dtype(self.file.dtype).kind == "f"
         moved = self.file.geobox.affine != dataset.transform
@@ -127,7 +149,7 @@ class GridReader:
             src_crs=self.file.geobox.crs.to_wkt() if self.file.geobox.crs is not None else NO_CRS,
             src_transform=self.file.geobox.affine if moved else None,
             crs=crs,
-            transform=self.geobox.affine,
+            transform=self.place.affine,
             height=height,
             width=width,
             resampling=Resampling[self.resampling],
@@ -149,6 +171,8 @@ class GridReader:
         InputError
             The file is truncated or a block of it cannot be decoded.
         """
+        if self.field is not None:
+            return self._read_along_field(window)
         try:
             if self.shift is not None:
                 return self._read_aligned(window, self.shift)
@@ -190,6 +214,23 @@ class GridReader:
         huge = [n if is_huge(n) else None for n in self.file.nodata]
         valid = find_valid(warped, huge, self.dtype)
         return _embed(self._scale(warped, valid), valid, part, window)
+
+    def _read_along_field(self, window: Window) -> tuple[FloatArray, BoolArray]:
+        part = window.intersect(Window(0, 0, *(int(n) for n in self.geobox.shape)))
+        if part is None or self.displacement is None:
+            return self._see_nothing(window)
+        own = GridReader(self.file, self.file.geobox)
+        across, down = pixel_ratio(self.file.geobox, self.geobox)
+        stretch = 1 / across, 1 / down
+        cols, rows = locate_pixels(part, self.geobox, own.geobox, self.displacement)
+        source = window_around(cols, rows, own.geobox, self.resampling, stretch)
+        if source is None:
+            return self._see_nothing(window)
+        pixels, valid = own.read(source)
+        cols -= source.col
+        rows -= source.row
+        found, known = resample(pixels, valid, cols, rows, self.resampling, stretch)
+        return _embed(found, known, part, window)
 
     def _see_nothing(self, window: Window) -> tuple[FloatArray, BoolArray]:
         pixels = np.zeros((len(self.bands), *window.shape), np.float32)

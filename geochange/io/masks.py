@@ -19,6 +19,8 @@ from rasterio.features import rasterize
 
 from geochange.blocks import BoolArray
 from geochange.errors import DataWarning, GridError
+from geochange.io.displaced import locate_pixels
+from geochange.io.displacement import Displacement
 from geochange.io.geotiff import GridReader
 from geochange.io.pixelgrid import outline, pixel_to_pixel, touches, transform_points
 from geochange.io.polygons import read_polygons
@@ -38,6 +40,10 @@ class Mask(Protocol):
 
     def read(self, window: Window) -> BoolArray:
         """Return bool (H, W), True where masked."""
+        ...
+
+    def displace(self, displacement: Displacement) -> Mask:
+        """Return the mask of a date whose content lies elsewhere on the grid."""
         ...
 
 
@@ -65,11 +71,16 @@ class RasterMask:
             masked |= self._find_nan(window, ~valid)
         return masked
 
+    def displace(self, displacement: Displacement) -> RasterMask:
+        """Return the mask of a date whose content lies elsewhere on the grid."""
+        return replace(self, reader=replace(self.reader, displacement=displacement))
+
     def _find_nan(self, window: Window, unknown: BoolArray) -> BoolArray:
         """Return which pixels without a value lie inside the mask's raster."""
         rows, cols = np.nonzero(unknown)
         centres = np.column_stack([cols + window.col + 0.5, rows + window.row + 0.5])
-        own = self.reader.file.geobox
+        own, moved = self.reader.file.geobox, self.reader.displacement
+        centres = centres if moved is None else moved.locate(centres)
         there = pixel_to_pixel(self.reader.geobox, own, centres)
         found = np.zeros(window.shape, bool)
         with np.errstate(invalid="ignore"):
@@ -79,10 +90,19 @@ class RasterMask:
 
 @dataclass(frozen=True)
 class VectorMask:
-    """Polygons in the grid's CRS; pixels whose centre lies inside are masked."""
+    """Polygons in the grid's CRS; pixels whose centre lies inside are masked.
+
+    Attributes
+    ----------
+    polygons : tuple of shapely geometry
+    geobox : GeoBox
+    displacement : Displacement or None
+        Where the content of the grid's pixels lies, when not where the pixels are.
+    """
 
     polygons: tuple[Any, ...]
     geobox: GeoBox
+    displacement: Displacement | None = None
 
     @cached_property
     def tree(self) -> shapely.STRtree:
@@ -91,8 +111,19 @@ class VectorMask:
 
     def read(self, window: Window) -> BoolArray:
         """Return bool (H, W), True where masked."""
-        masked: BoolArray = self.number(window) > 0
-        return masked
+        if self.displacement is None:
+            masked: BoolArray = self.number(window) > 0
+            return masked
+        cols, rows = locate_pixels(window, self.geobox, self.geobox, self.displacement)
+        col, row = (np.floor(v).astype(np.intp) for v in (cols, rows))
+        left, top = int(col.min()), int(row.min())
+        wider = Window(top, left, int(row.max()) - top + 1, int(col.max()) - left + 1)
+        there: BoolArray = self.number(wider)[row - top, col - left] > 0
+        return there
+
+    def displace(self, displacement: Displacement) -> VectorMask:
+        """Return the mask of a date whose content lies elsewhere on the grid."""
+        return replace(self, displacement=displacement)
 
     def number(self, window: Window) -> NDArray[np.int32]:
         """Return which polygon each pixel lies in, int32 (H, W) from 1; 0 where in none."""

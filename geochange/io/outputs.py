@@ -29,9 +29,10 @@ from geochange.io.atomic import is_full
 STATE_NAME = ".state.json"
 RUN_NAME, EXPLANATION_NAME = "run.json", "explanation.json"
 OWN_NAMES = (
-    RUN_NAME, "score.tif", "mask.tif", "changes.*", "report.html", "quicklook", "tiles",
-    "before.vrt", "after.vrt", "before.tif", "after.tif", "item.json", "*.aux.xml", "*.qmd",
-    "*.ovr", STATE_NAME, "attribution.tif", "explanation.*",
+    RUN_NAME, "score.tif", "mask.tif", "uncertainty.tif", "changes.*", "report.html",
+    "quicklook", "tiles", "before.vrt", "after.vrt", "before.tif", "after.tif", "tie_points.gpkg",
+    "displacements.png", "item.json", "*.aux.xml", "*.qmd", "*.ovr", STATE_NAME,
+    "attribution.tif", "explanation.*",
 )  # fmt: skip
 """What a result may hold: ours, and what QGIS and GDAL put beside it."""
 

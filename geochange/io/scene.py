@@ -13,6 +13,7 @@ from odc.geo.geobox import GeoBox
 
 from geochange.blocks import BoolArray, FloatArray
 from geochange.errors import GridError, InputError, UsageError
+from geochange.io.displacement import Displacement
 from geochange.io.folder import list_folder
 from geochange.io.geotiff import GridReader
 from geochange.io.masks import Mask
@@ -187,6 +188,31 @@ class DateReader:
         """Return path and 1-based GDAL band number of the bands at ``positions``."""
         everything = [(r.file.path, index) for r in self.readers for index in r.file.indexes]
         return [everything[self.order[position]] for position in positions]
+
+    def take(self, positions: Sequence[int]) -> DateReader:
+        """Keep only the bands at ``positions``; files that hold none of them are not read."""
+        kept: list[GridReader] = []
+        where: dict[int, int] = {}
+        start = count = 0
+        for reader in self.readers:
+            places = [self.order[p] - start for p in positions]
+            own = sorted(i for i in places if 0 <= i < len(reader.bands))
+            if own:
+                kept.append(replace(reader, file=reader.file.take(own)))
+                where |= {start + i: count + n for n, i in enumerate(own)}
+                count += len(own)
+            start += len(reader.bands)
+        return replace(
+            self, readers=tuple(kept), order=tuple(where[self.order[p]] for p in positions)
+        )
+
+    def displace(self, displacement: Displacement) -> DateReader:
+        """Return the date, and its masks, read where a displacement says that its content lies."""
+        return replace(
+            self,
+            readers=tuple(replace(r, displacement=displacement) for r in self.readers),
+            masks=tuple(mask.displace(displacement) for mask in self.masks),
+        )
 
     def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
         """Read a window; see :class:`geochange.io.reader.Reader`."""
