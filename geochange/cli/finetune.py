@@ -20,6 +20,7 @@ def command(
     settings: dict[str, object],
     resume: bool,
     folds: bool,
+    refit: bool,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -49,6 +50,7 @@ def command(
         resume=resume,
         overwrite=overwrite,
         folds=folds,
+        refit=refit,
         as_json=as_json,
         quiet=quiet,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 
@@ -49,6 +50,9 @@ training_options: Callable[[F], F] = stack(
     click.option(
         "--folds", is_flag=True, help="Train every fold by place and pool what they find."
     ),
+    click.option(
+        "--refit", is_flag=True, help="With --folds: then train on all scenes, into OUTPUT/all."
+    ),
     overwrite_option,
     json_option,
     quiet_option,
@@ -65,6 +69,7 @@ def command(
     settings: dict[str, object],
     resume: bool,
     folds: bool,
+    refit: bool,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -83,6 +88,7 @@ def command(
         resume=resume,
         overwrite=overwrite,
         folds=folds,
+        refit=refit,
         as_json=as_json,
         quiet=quiet,
     )
@@ -96,6 +102,7 @@ def run_training(
     resume: bool,
     overwrite: bool,
     folds: bool,
+    refit: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -103,8 +110,11 @@ def run_training(
     from geochange.training.crossvalidation import cross_validate
     from geochange.training.run import train
 
+    if refit and not folds:
+        msg = "--refit goes with --folds; without folds name all scenes as training data"
+        raise click.UsageError(msg)
     progress = ProgressBars(quiet=quiet, unit="step")
-    job = cross_validate if folds else train
+    job = functools.partial(cross_validate, refit=refit) if folds else train
     try:
         result = job(
             config,

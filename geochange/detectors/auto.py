@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from geochange.blocks import PairTraits
@@ -48,10 +49,15 @@ def choose_method(traits: PairTraits) -> Choice:
     'log-ratio'
     """
     otherwise = choose_training_free(traits)
-    for model in list_models():
-        if model.card.automatic and suits(traits, model.card):
-            return _choose_network(model, otherwise)
-    return otherwise
+    fitting = [m for m in list_models() if m.card.automatic and suits(traits, m.card)]
+    return _choose_network(max(fitting, key=_rank), otherwise) if fitting else otherwise
+
+
+def _rank(model: Model) -> tuple[int, float]:
+    """Return what makes a network the closer one: more bands, then a narrower range of sizes."""
+    card = model.card
+    finest, coarsest = card.gsd_m or (0.0, math.inf)
+    return sum(card.bands), finest / coarsest
 
 
 def _choose_network(model: Model, otherwise: Choice) -> Choice:

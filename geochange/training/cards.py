@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from geochange.nn.card import Band, Card, Metric, TrainingData
@@ -42,7 +42,8 @@ def describe_network(
     names = sorted({s.name.partition(":")[0] for s in split.training.scenes})
     unlabelled = split.unlabelled.scenes if split.unlabelled else ()
     seen = sorted({*names, *(s.name.partition(":")[0] for s in unlabelled)})
-    where = f"{len(split.validation.scenes)} validation scenes, threshold chosen on them"
+    kind = "validation" if split.is_separate else "training"
+    where = f"{len(split.validation.scenes)} {kind} scenes, threshold chosen on them"
     title = config.card.description or f"{config.model.name} trained on {', '.join(names)}"
     terms = config.card.data_terms or "not stated"
     return Card(
@@ -51,16 +52,23 @@ def describe_network(
         bands_after=describe_bands(scene.pair.after.bands, scene.pair.after.roles),
         normalization=normalization,
         gsd_m=_gsd_range(split.training.scenes, config),
-        threshold=min(max(found.threshold, 1e-6), 1 - 1e-6),
+        threshold=limit_threshold(found.threshold),
         temperature=found.temperature,
         training=tuple(TrainingData(name, terms) for name in seen),
-        metrics=tuple(
-            Metric(name, value, where)
-            for name, value in found.scores.items()
-            if math.isfinite(value)
-        ),
+        metrics=list_metrics(found.scores, where),
         created=datetime.now(UTC).date().isoformat(),
+        automatic=config.card.automatic,
     )
+
+
+def list_metrics(scores: Mapping[str, float], where: str) -> tuple[Metric, ...]:
+    """Return figures as a card holds them; those that are no numbers are left out."""
+    return tuple(Metric(name, v, where) for name, v in scores.items() if math.isfinite(v))
+
+
+def limit_threshold(threshold: float) -> float:
+    """Return a threshold that a card can hold."""
+    return min(max(threshold, 1e-6), 1 - 1e-6)
 
 
 def describe_bands(names: Sequence[str], roles: Sequence[str | None]) -> tuple[Band, ...]:

@@ -6,7 +6,7 @@ import functools
 import operator
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,18 @@ from geochange.engine.stages import report_nothing
 from geochange.errors import OutputExistsError, UsageError
 from geochange.evaluation.ranking import ScoreHistogram
 from geochange.io.outputs import write_json
+from geochange.nn.checkpoint import load_checkpoint, save_checkpoint
+from geochange.training.calibration import calibrate, fit_temperature
+from geochange.training.cards import limit_threshold, list_metrics
 from geochange.training.config import TrainConfig, load_config
 from geochange.training.histograms import HISTOGRAM, read_histogram
+from geochange.training.loop import MODEL
 from geochange.training.run import train
 from geochange.training.settings import to_table
 
 SUMMARY = "folds.json"
+REFITTED = "all"
+"""Folder of the network that is trained on the scenes of all folds."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +49,11 @@ class FoldsResult:
 
     def __str__(self) -> str:
         pooled, mean = self.run["pooled"], self.run["mean"]
+        refitted = f"{self.path / REFITTED / MODEL}\n" if "refitted" in self.run else ""
         return (
-            f"{self.path / SUMMARY}\n{len(self.run['folds'])} folds pooled: F1 {pooled['f1']:.4f}, "
-            f"IoU {pooled['iou']:.4f}; mean average precision {mean['average_precision']:.4f}"
+            f"{self.path / SUMMARY}\n{refitted}{len(self.run['folds'])} folds pooled: F1 "
+            f"{pooled['f1']:.4f}, IoU {pooled['iou']:.4f}; mean average precision "
+            f"{mean['average_precision']:.4f}"
         )
 
 
@@ -54,6 +62,7 @@ def cross_validate(
     output: str | os.PathLike[str] | None = None,
     *,
     settings: Mapping[str, object] | None = None,
+    refit: bool = False,
     resume: bool = False,
     overwrite: bool = False,
     on_progress: OnProgress = report_nothing,
@@ -63,6 +72,10 @@ def cross_validate(
     Counts are pooled over the folds' validation scenes. The threshold of a fold is the one that
     is best on the scenes of all *other* folds, so that no scene has a say in its own figures; with
     ``validation.keep = "last"`` that holds for the weights as well.
+
+    With ``refit`` a network is then trained on the scenes of all folds, into the folder ``all``;
+    its threshold, temperature and figures are those that the folds found on scenes they had not
+    seen.
 
     Raises
     ------
@@ -89,21 +102,38 @@ def cross_validate(
         raise OutputExistsError(msg)
     folds: list[dict[str, Any]] = []
     histograms: list[ScoreHistogram] = []
+    job = functools.partial(
+        train, config, resume=resume, overwrite=overwrite, on_progress=on_progress
+    )
     for fold in range(config.data.folds):
-        result = train(
-            config,
-            folder / f"fold-{fold}",
-            settings={"data.fold": fold},
-            resume=resume,
-            overwrite=overwrite,
-            on_progress=on_progress,
-        )
+        result = job(folder / f"fold-{fold}", settings={"data.fold": fold})
         folds.append({"validation": result.run["validation"]["scenes"], **result.run["best"]})
         histograms.append(read_histogram(result.path / HISTOGRAM))
     summary = _pool(folds, histograms)
     summary |= {"kind": "folds", "folds": folds, "config": to_table(config)}
+    if refit:
+        settings = {"data.fold": -1, "validation.keep": "last"}
+        result = job(folder / REFITTED, settings=settings)
+        summary |= {"refitted": _sign(result.checkpoint, summary, histograms)}
     write_json(folder / SUMMARY, summary)
     return FoldsResult(folder, summary)
+
+
+def _sign(
+    checkpoint: Path, summary: Mapping[str, Any], histograms: list[ScoreHistogram]
+) -> dict[str, Any]:
+    """Write what the folds found into the card of the network that all scenes trained."""
+    whole = functools.reduce(operator.add, histograms)
+    temperature = fit_temperature(whole)
+    threshold = limit_threshold(calibrate(whole.best_threshold, temperature))
+    where = f"{len(histograms)} folds by place, scenes unseen in training"
+    scores = dict(summary["pooled"])
+    scores["mean_average_precision"] = summary["mean"]["average_precision"]
+    network, card = load_checkpoint(checkpoint)
+    metrics = list_metrics(scores, where)
+    signed = replace(card, threshold=threshold, temperature=temperature, metrics=metrics)
+    save_checkpoint(checkpoint, network, signed)
+    return {"threshold": threshold, "temperature": temperature, "scores": scores}
 
 
 def _pool(folds: list[dict[str, Any]], histograms: list[ScoreHistogram]) -> dict[str, Any]:

@@ -72,7 +72,8 @@ class DataConfig:
     train, validation : tuple of SourceConfig
         Without ``validation`` the training scenes are split by place into ``folds``.
     folds, fold : int
-        How many folds, and which one validates (counted from 0).
+        How many folds, and which one validates (counted from 0); -1: none, every scene trains and
+        the same scenes are counted on.
     groups : tuple of str
         Scenes to keep in one fold, as ``"paris bercy"``; neighbours are found by themselves.
     gap_m : float
@@ -103,6 +104,6 @@ class DataConfig:
     def __post_init__(self) -> None:
         require_one("data.normalization", self.normalization, NORMALIZATIONS)
         require(self.folds >= 2, "data.folds", self.folds, "2 or more")
-        inside = 0 <= self.fold < self.folds
-        require(inside, "data.fold", self.fold, f"0 to {self.folds - 1}")
+        inside = -1 <= self.fold < self.folds
+        require(inside, "data.fold", self.fold, f"0 to {self.folds - 1}, or -1 for none")
         require(self.cache_mb >= 0, "data.cache_mb", self.cache_mb, "0 or more MiB")

@@ -168,11 +168,14 @@ class CardConfig:
         One line on the network, and under which terms its training data may be used.
     gsd_m : tuple of float
         Least and greatest pixel size in metres; needed for images without a CRS only.
+    automatic : bool
+        Method ``auto`` may choose the network for scenes that it fits.
     """
 
     description: str = ""
     data_terms: str = ""
     gsd_m: tuple[float, ...] = ()
+    automatic: bool = True
 
     def __post_init__(self) -> None:
         rising = not self.gsd_m or (len(self.gsd_m) == 2 and 0 < self.gsd_m[0] <= self.gsd_m[1])

@@ -63,7 +63,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Split:
-    """Scenes to learn from and scenes to validate on, which share no ground.
+    """Scenes to learn from and scenes to validate on, which share no ground or are the same.
 
     Attributes
     ----------
@@ -75,6 +75,12 @@ class Split:
     training: Part
     validation: Part
     unlabelled: Part | None = None
+
+    @property
+    def is_separate(self) -> bool:
+        """Validation scenes are others than those that train."""
+        trained = {id(scene) for scene in self.training.scenes}
+        return not any(id(scene) in trained for scene in self.validation.scenes)
 
 
 def open_split(data: DataConfig, unlabelled: Sequence[SourceConfig] = ()) -> Split:
@@ -102,13 +108,16 @@ def open_split(data: DataConfig, unlabelled: Sequence[SourceConfig] = ()) -> Spl
     training = _open_part(data.train, data)
     if data.validation:
         split = Split(training, _open_part(data.validation, data))
+    elif data.fold < 0:
+        split = Split(training, _take_labelled(training))
     else:
         split = _split_by_place(training, data)
     if unlabelled:
         split = replace(split, unlabelled=_open_part(unlabelled, data, labelled=False))
     more = split.unlabelled.scenes if split.unlabelled else ()
     _require_bands([*split.training.scenes, *split.validation.scenes, *more])
-    check_leakage(split.training.scenes, split.validation.scenes)
+    if split.is_separate:
+        check_leakage(split.training.scenes, split.validation.scenes)
     if any(scene.label is not None for scene in split.training.scenes):
         require_classes(split.training.scenes, split.training.surveys, "training")
     require_classes(split.validation.scenes, split.validation.surveys, "validation")
@@ -131,7 +140,7 @@ def _open_part(sources: Sequence[SourceConfig], data: DataConfig, *, labelled: b
 
 def _split_by_place(part: Part, data: DataConfig) -> Split:
     """Keep one fold of the labelled scenes for validation; scenes without labels train."""
-    labelled = [i for i, scene in enumerate(part.scenes) if scene.label is not None]
+    labelled = _find_labelled(part)
     changed = [int(part.surveys[i].changed.sum()) for i in labelled]
     folds = assign_folds(
         [part.scenes[i] for i in labelled],
@@ -143,6 +152,14 @@ def _split_by_place(part: Part, data: DataConfig) -> Split:
     chosen = [i for i, fold in zip(labelled, folds, strict=True) if fold == data.fold]
     others = [i for i in range(len(part.scenes)) if i not in set(chosen)]
     return Split(part.take(others), part.take(chosen))
+
+
+def _take_labelled(part: Part) -> Part:
+    return part.take(_find_labelled(part))
+
+
+def _find_labelled(part: Part) -> list[int]:
+    return [i for i, scene in enumerate(part.scenes) if scene.label is not None]
 
 
 def _warn_of_shared_ground(

@@ -47,6 +47,7 @@ def test_it_trains_and_prints_the_checkpoint(capsys, config, tmp_path):
         (["--set", "steps"], 2, "'steps' is not NAME=VALUE"),
         (["--set", "data.root=/nowhere"], 4, "no folder /nowhere/set"),
         (["--set", "data.train=[]"], 4, "names no training data"),
+        (["--refit"], 2, "--refit goes with --folds"),
         (["--folds"], 2, "a config without [[data.validation]]"),
     ],
 )

@@ -40,7 +40,7 @@ def test_the_written_config_is_the_same_config(tmp_path):
         ({"chips": {"batch_size": 3}, "compute": {"processes": 2}}, "a multiple of the 2 proc"),
         ({"chips": {"max_class_share": 0.2}}, "'chips.max_class_share' must be in [0.5, 1]"),
         ({"data": {"normalization": "sets"}}, "cannot be 'sets'; did you mean 'set'?"),
-        ({"data": {"fold": 5}}, "'data.fold' must be 0 to 4, got 5"),
+        ({"data": {"fold": 5}}, "'data.fold' must be 0 to 4, or -1 for none, got 5"),
         ({"data": {"train": [{"rows": [0.5, 0.2]}]}}, "two increasing shares in [0, 1]"),
         ({"data": {"train": [{"layout": "folder"}]}}, "did you mean 'folders'?"),
         ({"optimizer": {"schedule": "cos"}}, "did you mean 'cosine'?"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from geochange.errors import InputError
 from geochange.evaluation.ranking import ScoreHistogram
 from geochange.io.score import SCORE_LEVELS
+from geochange.nn.cardfile import read_card
 from geochange.training.crossvalidation import cross_validate
 from geochange.training.histograms import read_histogram, write_histogram
 
@@ -23,6 +26,22 @@ def test_a_threshold_comes_from_the_other_folds(tiny, tmp_path):
         counts += own[index].counts_at((own[others[0]] + own[others[1]]).best_threshold)
     assert result.run["pooled"]["f1"] == counts.f1
     assert result.run["pooled"]["f1"] <= (own[0] + own[1] + own[2]).best_f1 + 1e-12
+
+
+def test_the_network_of_all_scenes_is_judged_by_the_folds(tiny, tmp_path):
+    tiny["data"] = {"root": str(tmp_path), "train": [{"path": "set"}], "folds": 3}
+    result = cross_validate(tiny | {"steps": 3}, tmp_path / "out", refit=True)
+    trained = json.loads((tmp_path / "out" / "all" / "run.json").read_text())
+    assert sorted(trained["training"]["scenes"]) == ["set:a", "set:b", "set:c"]
+    card = read_card(tmp_path / "out" / "all" / "model.safetensors")
+    found = {metric.name: metric for metric in card.metrics}
+    assert found["f1"].value == pytest.approx(result.run["pooled"]["f1"])
+    assert found["f1"].split == "3 folds by place, scenes unseen in training"
+    refitted = result.run["refitted"]
+    assert (card.threshold, card.temperature) == (refitted["threshold"], refitted["temperature"])
+    assert str(tmp_path / "out" / "all" / "model.safetensors") in str(result)
+    again = cross_validate(tiny | {"steps": 3}, tmp_path / "out", refit=True, resume=True)
+    assert again.run == result.run
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", None])
