@@ -82,7 +82,7 @@ def _print_card(model: Model) -> None:
         ("created", card.created or "unknown"),
         ("network", f"{card.architecture}, {_weight(model)}"),
         *(("", f"{name} = {value}") for name, value in card.options.items()),
-        ("tiles", f"halo {card.halo} px, stride {card.stride} px, {_exactness(card)}"),
+        ("tiles", f"halo {card.halo} px, stride {card.stride} px, {_say_how(card)}"),
         ("scaling", _describe_scaling(card)),
         ("sha256", card.sha256),
     ]
@@ -140,8 +140,8 @@ def _weight(model: Model) -> str:
     return f"{model.parameters:,} parameters, {model.size_bytes / 1e6:.1f} MB"
 
 
-def _exactness(card: Card) -> str:
-    return "as the whole image" if card.exact else "nearly as the whole image"
+def _say_how(card: Card) -> str:
+    return "windows that overlap, blended" if card.windowed else "scored as the whole image"
 
 
 def _describe_scaling(card: Card) -> str:

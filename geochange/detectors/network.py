@@ -24,6 +24,7 @@ from geochange.nn.cardfile import read_card
 from geochange.nn.normalization import FixedNormalization
 from geochange.nn.onnxfile import OnnxPredictor, is_onnx, read_model, read_onnx_card
 from geochange.nn.shelf import find_model, is_shipped
+from geochange.nn.windows import blend_windows
 
 if TYPE_CHECKING:
     from geochange.nn.adaptation import Sample, Statistics
@@ -205,6 +206,11 @@ class NetworkDetector:
         return _take(before, first, axis), _take(after, second, axis)
 
     def _predict(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
+        if self.card.windowed:
+            return blend_windows(self._run, before, after, valid)
+        return self._run(before, after, valid)
+
+    def _run(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
         predictor = self._load()
         if isinstance(predictor, OnnxPredictor):
             return predictor(before, after, valid)

@@ -91,9 +91,9 @@ class Card:
         Options it was built with.
     stride, halo : int
         Pixels that tile origins are multiples of, and that must be seen around a tile.
-    exact : bool
-        A tile with that halo scores as the whole image does; False for networks that look at all
-        of it.
+    windowed : bool
+        The network looks at all of its input, so it is run in windows that overlap; see
+        :mod:`geochange.nn.windows`.
     sha256 : str
         Of the weights.
 
@@ -126,7 +126,7 @@ class Card:
     options: dict[str, Any] = field(default_factory=dict)
     stride: int = 1
     halo: int = 0
-    exact: bool = True
+    windowed: bool = False
     sha256: str = ""
 
     def __post_init__(self) -> None:

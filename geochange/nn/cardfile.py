@@ -149,7 +149,7 @@ def _read_card(f: Fields) -> Card:
         options=dict(f.part("options").values),
         stride=f.whole("stride", 1, 256),
         halo=f.whole("halo", 0, MOST_HALO_PX),
-        exact=f.flag("exact"),
+        windowed=f.flag("windowed") if "windowed" in f.values else False,
         sha256=f.text("sha256", 64),
     )
 

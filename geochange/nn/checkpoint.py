@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +19,7 @@ from geochange.nn.card import Card
 from geochange.nn.cardfile import KEY, read_card, write_json
 from geochange.nn.models import build_model
 from geochange.nn.network import ChangeNet
-
-GLOBAL_HALO_PX = 64
-"""Halo of networks that look at the whole image: their tiles differ at any halo."""
+from geochange.nn.windows import STEP_PX
 
 
 def save_checkpoint(path: str | Path, model: ChangeNet, card: Card) -> Card:
@@ -68,15 +67,16 @@ def save_checkpoint(path: str | Path, model: ChangeNet, card: Card) -> Card:
         name: tensor.detach().to("cpu").contiguous() for name, tensor in model.state_dict().items()
     }
     _require_finite(weights, "the network", UsageError)
-    radius = model.radius
-    halo = GLOBAL_HALO_PX if radius is None else radius
+    windowed = model.radius is None
+    halo = STEP_PX if model.radius is None else model.radius
+    stride = _step(model, windowed=windowed)
     written = replace(
         card,
         architecture=model.recipe.name,
         options=model.recipe.options,
-        stride=model.stride,
-        halo=-(-halo // model.stride) * model.stride,
-        exact=radius is not None,
+        stride=stride,
+        halo=-(-halo // stride) * stride,
+        windowed=windowed,
         sha256=hash_weights(weights),
     )
     _write(Path(path), weights, written)
@@ -117,11 +117,17 @@ def load_checkpoint(path: str | Path) -> tuple[ChangeNet, Card]:
     if hash_weights(weights) != card.sha256:
         msg = f"the weights in {path} are not those that its card describes (sha256); get it again"
         raise InputError(msg)
-    if card.stride != model.stride:
-        msg = f"the card of {path} says stride {card.stride}, its network has {model.stride}"
+    stride = _step(model, windowed=card.windowed)
+    if card.stride != stride:
+        msg = f"the card of {path} says stride {card.stride}, its network has {stride}"
         raise InputError(msg)
     model.load_state_dict(weights, assign=True)
     return model.eval(), card
+
+
+def _step(model: ChangeNet, *, windowed: bool) -> int:
+    """Return what origins of tiles are multiples of."""
+    return math.lcm(STEP_PX, model.stride) if windowed else model.stride
 
 
 def hash_weights(weights: dict[str, Tensor]) -> str:

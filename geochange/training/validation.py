@@ -14,8 +14,8 @@ from geochange.errors import InputError
 from geochange.evaluation.counts import UNKNOWN, Counts
 from geochange.evaluation.ranking import ScoreHistogram
 from geochange.io.score import SCORE_LEVELS
-from geochange.nn.checkpoint import GLOBAL_HALO_PX
 from geochange.nn.network import ChangeNet
+from geochange.nn.windows import STEP_PX
 from geochange.tiles import Tile, TilePlan
 from geochange.training.batches import Batch, run_ahead
 from geochange.training.cache import SceneCache
@@ -147,7 +147,7 @@ class Validator:
 
     def _plan_scene(self, shape: tuple[int, int], network: ChangeNet) -> TilePlan:
         """Plan tiles with the context that the network looks at; a lone tile needs none."""
-        radius = GLOBAL_HALO_PX if network.radius is None else network.radius
+        radius = STEP_PX if network.radius is None else network.radius
         halo = radius if max(shape) > self.config.tile_px else 0
         size = min(self.config.tile_px, max(shape))
         return TilePlan(shape, size, halo, step=network.stride)

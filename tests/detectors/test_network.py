@@ -56,10 +56,12 @@ def write(tmp_path):
         ("tinysiam", None),
         ("fc-siam-diff", {"widths": (4, 8)}),
         ("attention", {"widths": (8, 8, 8)}),
+        ("bit", {"widths": (4, 8), "depths": (1, 1), "width": 8, "layers": (1, 1), "heads": 2}),
+        ("snunet", {"width": 2}),
     ],
 )
 def test_networks_keep_the_contract_of_detectors(write, normalization, name, options):
-    """Tiles of 38, 16 and 7 px among it, with a stride of 4 to 8."""
+    """Tiles of 38, 16 and 7 px among it, with a stride of 4 to 128."""
     path = write(RGB, normalization, name=name, options=options)
     check_detector(
         lambda: NetworkDetector(checkpoint=path, precision="fp32"), bands=(3,), unchanged=0.5

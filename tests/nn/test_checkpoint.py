@@ -38,25 +38,25 @@ def test_the_card_comes_back_with_what_saving_filled_in(checkpoint, rgb_card):
     card = read_card(checkpoint)
     model, loaded = load_checkpoint(checkpoint)
     assert loaded == card
-    filled = {"architecture", "options", "stride", "halo", "exact", "sha256"}
+    filled = {"architecture", "options", "stride", "halo", "windowed", "sha256"}
     for name in Card.__dataclass_fields__.keys() - filled:
         assert getattr(card, name) == getattr(rgb_card, name)
     assert card.architecture == "tinysiam"
     assert card.options == {"widths": [8, 12, 16]}
-    assert (card.stride, card.exact) == (8, True)
+    assert (card.stride, card.windowed) == (8, False)
     assert card.halo >= model.radius
     assert card.halo % card.stride == 0
     assert card.sha256 == hash_weights(model.state_dict())
 
 
 @pytest.mark.parametrize("name", ["bit", "snunet"])
-def test_global_networks_say_that_tiles_are_not_exact(name, tmp_path):
+def test_global_networks_run_in_windows(name, tmp_path):
     bands = (Band("a"), Band("b"))
     card = Card("g", bands, bands[:1], SceneNormalization())
     small = {"bit": {"widths": (8, 8), "depths": (1, 1), "width": 8}, "snunet": {"width": 2}}[name]
     written = save_checkpoint(tmp_path / "g.safetensors", build_model(name, (2, 1), **small), card)
-    assert not written.exact
-    assert written.halo == 64
+    assert written.windowed
+    assert (written.halo, written.stride) == (128, 128)
     assert load_checkpoint(tmp_path / "g.safetensors")[0].recipe.bands == (2, 1)
 
 
@@ -190,7 +190,7 @@ def test_a_flipped_bit_is_noticed(checkpoint):
         ({"halo": True}, "'halo' must be a whole number"),
         ({"stride": 16}, "says stride 16, its network has 8"),
         ({"stride": 0}, "'stride' must be"),
-        ({"exact": 1}, "'exact' must be true or false"),
+        ({"windowed": 1}, "'windowed' must be true or false"),
         ({"threshold": 1.5}, "'threshold' must be a number of 0 to 1"),
         ({"threshold": 0}, "needs a threshold between 0 and 1"),
         ({"threshold": float("nan")}, "'threshold' must be"),
