@@ -133,3 +133,24 @@ def perturb_radiometry(
         strength = np.float32(rng.random() * config.noise)
         changed += strength * rng.standard_normal(image.shape, dtype=np.float32)
     return changed
+
+
+def drop_bands(rng: np.random.Generator, sample: Sample, share: float) -> Sample:
+    """Set bands to 0, the mean of normalised ones; where the dates have the same number, the same.
+
+    A sensor's noise, haze and season sit in other bands from place to place; a network that could
+    not count on any single band relies less on them (after Srivastava et al. 2014, JMLR 15).
+    """
+    dates = sample.before, sample.after
+    kept = [_keep_bands(rng, len(date), share) for date in dates]
+    if len(dates[0]) == len(dates[1]):
+        kept[1] = kept[0]
+    before, after = (date * keep for date, keep in zip(dates, kept, strict=True))
+    return Sample(before, after, sample.label, sample.valid)
+
+
+def _keep_bands(rng: np.random.Generator, count: int, share: float) -> FloatArray:
+    """Return 1 for bands that stay and 0 for others, float32 (C, 1, 1)."""
+    keep = rng.random(count) >= share
+    keep[rng.integers(count)] = True
+    return keep.astype(np.float32)[:, None, None]

@@ -16,6 +16,7 @@ from geochange.training.augment import (
     Geometry,
     apply_geometry,
     draw_geometry,
+    drop_bands,
     exchange_dates,
     perturb_radiometry,
 )
@@ -115,6 +116,8 @@ class ChipMaker:
         sample = Sample(
             before.astype(np.float32), after.astype(np.float32), sample.label, sample.valid
         )
+        if self.config.augment.drop_bands:
+            sample = drop_bands(rng, sample, self.config.augment.drop_bands)
         exchanged = rng.random() < self.config.augment.exchange and len(before) == len(after)
         return exchange_dates(sample) if exchanged else sample
 

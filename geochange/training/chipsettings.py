@@ -57,6 +57,9 @@ class AugmentConfig:
         drawn anew for each date, one part common to all bands and one per band.
     noise : float
         Noise of up to this many deviations of the band is added.
+    drop_bands : float
+        Chance that a band is set to its mean, the same bands at both dates; one always stays. It
+        keeps a network of many bands from leaning on a few.
     """
 
     flip: bool = True
@@ -66,11 +69,13 @@ class AugmentConfig:
     gain: float = 0.1
     offset: float = 0.1
     noise: float = 0.0
+    drop_bands: float = 0.0
 
     def __post_init__(self) -> None:
         require(0 <= self.exchange <= 1, "augment.exchange", self.exchange, "in [0, 1]")
         require(1 <= self.scale <= 4, "augment.scale", self.scale, "in [1, 4]")
         require(0 <= self.shift_px <= 8, "augment.shift_px", self.shift_px, "in [0, 8]")
+        require(0 <= self.drop_bands < 1, "augment.drop_bands", self.drop_bands, "in [0, 1)")
         for name in ("gain", "offset", "noise"):
             require(0 <= getattr(self, name) <= 2, f"augment.{name}", getattr(self, name), "0 to 2")
 

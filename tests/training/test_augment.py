@@ -9,6 +9,7 @@ from geochange.training.augment import (
     Geometry,
     apply_geometry,
     draw_geometry,
+    drop_bands,
     exchange_dates,
     perturb_radiometry,
 )
@@ -102,3 +103,20 @@ def test_dates_change_places_and_radiometry_is_each_date_s_own():
     assert np.array_equal(perturb_radiometry(rng, image, none), image)
     noisy = perturb_radiometry(rng, image, AugmentConfig(gain=0, offset=0, noise=1.0))
     assert 0 < (noisy - image).std() <= 1.05
+
+
+def test_dropped_bands_are_the_same_at_both_dates_and_one_stays():
+    rng = np.random.default_rng(0)
+    ones = np.ones((6, 8, 8), np.float32)
+    label, valid = np.zeros((8, 8), np.uint8), np.ones((8, 8), bool)
+    counts = []
+    for _ in range(200):
+        found = drop_bands(rng, Sample(ones, 2 * ones, label, valid), 0.5)
+        kept = found.before[:, 0, 0]
+        assert np.array_equal(found.after, 2 * found.before)
+        assert set(np.unique(kept)) <= {0, 1}
+        counts.append(int(kept.sum()))
+    assert min(counts) >= 1
+    assert 2.5 < np.mean(counts) < 4.5
+    lonely = drop_bands(rng, Sample(ones[:1], ones, label, valid), 0.99)
+    assert lonely.before.all()
