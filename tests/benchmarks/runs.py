@@ -11,6 +11,8 @@ from pathlib import Path
 from processes import Measured, run_step
 from rasters import BANDS, LARGEST_WRITTEN, Paths, weigh_pair
 
+from geochange.detectors.registry import METHODS
+
 MIB = 2**20
 Row = dict[str, object]
 
@@ -111,7 +113,8 @@ def measure_run(
     """Run ``detect`` from a fresh process, imports included."""
     output = bench.folder / "run"
     before, after = bench.pair(size, codec)
-    settings = {"method": method, **bench.engine(workers)}
+    chosen = "method" if method in METHODS else "model"
+    settings = {chosen: method, **bench.engine(workers)}
     answer, measured = run_step(
         "detect", before=before, after=after, output=str(output), settings=settings
     )

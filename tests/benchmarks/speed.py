@@ -1,7 +1,7 @@
 """Speed and memory of the main job on rasters made here, beside other software.
 
     python tests/benchmarks/speed.py [--sizes 2000 4000 10000] [--codecs zstd deflate]
-        [--methods cva irmad context] [--tables runs peers engine] [--save costs.csv]
+        [--methods cva irmad context MODEL] [--tables runs peers engine] [--save costs.csv]
 
 Prints Markdown tables, and each row on stderr as it comes. What is compared is measured in the same
 call. Whatever is measured runs in a process of its own, imports included, so that its peak memory
