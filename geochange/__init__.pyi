@@ -1,5 +1,7 @@
+from .alignment.denoising import Denoising as Denoising
 from .alignment.pair import Pair as Pair
 from .alignment.pair import open_pair as open_pair
+from .alignment.radiometry import Normalization as Normalization
 from .alignment.registration import Registration as Registration
 from .batch import read_manifest as read_manifest
 from .batch import run_batch as run_batch
@@ -8,6 +10,9 @@ from .blocks import PairTraits as PairTraits
 from .detectors.base import Detector as Detector
 from .detectors.registry import get_detector as get_detector
 from .detectors.registry import list_methods as list_methods
+from .engine.denoising import denoise as denoise
+from .engine.normalizing import normalize as normalize
+from .engine.preparing import prepare as prepare
 from .engine.registering import register as register
 from .evaluation.assessment import evaluate as evaluate
 from .evaluation.confusion import plot_confusion as plot_confusion

@@ -38,6 +38,11 @@ class PairTraits:
     gsd_m: float | None = None
     dtype: str = "float32"
 
+    @property
+    def may_be_radar(self) -> bool:
+        """Whether a band is radar, or a single one has no name that says otherwise."""
+        return "sar" in self.roles or (len(self.bands_before) == 1 and self.roles[:1] == (None,))
+
 
 @dataclass(frozen=True, slots=True)
 class PairBlock:

@@ -9,7 +9,7 @@ import pickle
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -18,11 +18,11 @@ from typing import Any
 
 from geochange.alignment.grid import gsd_m
 from geochange.alignment.pair import Pair, open_pair
-from geochange.alignment.registration import Registration, check_mode
 from geochange.detectors.auto import Choice, choose_method
 from geochange.detectors.base import Detector
-from geochange.detectors.registry import get_detector, takes_option
-from geochange.engine.registering import register_pair
+from geochange.detectors.features import see_features
+from geochange.detectors.registry import takes_option
+from geochange.engine.preparing import F, check_preparation, prepare_pair
 from geochange.engine.runner import Runner, count_processors, open_runner
 from geochange.engine.scoring import Scored, fit_detector, score_tiles
 from geochange.engine.sizing import choose_tile_size, parse_memory
@@ -106,8 +106,14 @@ def detect(
     mask_before: str | os.PathLike[str] | None = None,
     mask_after: str | os.PathLike[str] | None = None,
     mask_codes: Sequence[int] | None = None,
+    mask_clouds: bool = False,
     resampling: str = "cubic",
     register: str = "auto",
+    normalize: str = "auto",
+    denoise: str = "none",
+    denoise_window: int | None = None,
+    looks: float | None = None,
+    features: str = "bands",
     nodata: float | None = None,
     date_before: str | None = None,
     date_after: str | None = None,
@@ -155,10 +161,23 @@ def detect(
     grid, bands, aoi, mask_before, mask_after, mask_codes, resampling, nodata, date_before,
     date_after
         See :func:`geochange.open_pair`.
+    mask_clouds : bool
+        Leave out what looks like cloud, haze or the shadow of a cloud. By default it is only told,
+        in the notes, and by the field ``cloud_risk`` of each change. Looked for where no mask is
+        given, bands are known to be blue, green and red, and values are reflectance.
     register : {'auto', 'off', 'global', 'local'}
         Measure how the after date lies on the before date and read it where it belongs, see
         :func:`geochange.register`. What was found and done stands in ``run.json`` and the report;
         where it is not reliable the dates are compared as they lie.
+    normalize : {'auto', 'off', 'linear', 'irmad', 'histogram'}
+        Bring the values of the after date to those of the before date, see
+        :func:`geochange.normalize`. What was found and done stands in ``run.json`` and the report.
+    denoise : {'none', 'median', 'nlm', 'bilateral', 'lee', 'refined-lee'}
+        Smooth both dates, see :func:`geochange.denoise`, with a window of ``denoise_window`` px;
+        ``looks`` are those of speckle, measured by default.
+    features : {'bands', 'ratios', 'gradients'}
+        What the method compares: the bands, each band over the mean of all, or how steep each band
+        is; the last two are less moved by light. Not for networks.
     tile_size : int, optional
         Edge of a tile in pixels; the result does not depend on it. Default: chosen.
     workers, threads, scheduler
@@ -201,7 +220,7 @@ def detect(
     """
     settings = list_settings(locals())
     _check_products(products)
-    check_mode(register)
+    smoothing = check_preparation(settings)
     pair = open_pair(
         before,
         after,
@@ -224,7 +243,7 @@ def detect(
         connectivity=connectivity,
     )
     choice = _choose(*_name_network(method, model, options), pair)
-    detector = get_detector(choice.name, **choice.options)
+    detector = see_features(choice.name, choice.options, features)
     if uncertainty:
         _require_probability(detector, choice.name)
     rule = str(detector.threshold if threshold is None else plain(threshold))
@@ -239,7 +258,7 @@ def detect(
         pair.shape,
         len(pair.before.bands),
         tile_size,
-        halo=detector.halo,
+        halo=detector.halo + smoothing.halo_px,
         tasks=max(1, workers) * (threads or (1 if workers else count_processors())),
         workers=workers,
         limit_bytes=limit,
@@ -307,9 +326,8 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
     detector, products = job.detector, job.products
     tiles = folder / "tiles" / job.attempt  # workers that are late write nowhere else
     tiles.mkdir(parents=True, exist_ok=True)
-    with stages.stage("register"):
-        registration = _register_once(job, folder, stages)
-        pair = registration.apply(job.pair)
+    prepared = prepare_pair(job.pair, job.settings, stages, partial(_find_once, folder))
+    pair = prepared.pair
     score = TileStore(tiles / "score", pair.geobox, job.tile_size, "uint16", SCORE_NODATA)
     mask = TileStore(tiles / "mask", pair.geobox, job.tile_size, "uint8", MASK_NODATA)
     with stages.stage("fit"):
@@ -327,10 +345,12 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
             clean(score, mask, found, job.cleaning, run=stages.run_here)
     method = asdict(job.choice) | getattr(detector, "provenance", {})
     run = describe_run(job.key, job.sources, pair, job.inputs, method, found, job.settings)
-    run |= {"alignment": registration.describe(), "quarantine": scored.quarantine}
+    run |= prepared.describe() | {"quarantine": scored.quarantine}
     run |= {"notes": [*pair.notes, *_say_lost(left_out, scored)]}
     quicklook = Quicklook.of(scored.preview)
-    findings = Findings(pair, score, mask, scored.histogram, found, quicklook, run, registration)
+    findings = Findings(
+        pair, score, mask, scored.histogram, found, quicklook, run, prepared.registration
+    )
     with stages.stage("rasters"):
         write_rasters(findings, folder, products, run=stages.run)
     if "changes" in products:
@@ -340,6 +360,7 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
                 score,
                 pair,
                 kept=kept,
+                risk=prepared.risk,
                 connectivity=job.cleaning.connectivity,
                 smoothed=job.smooth,
                 seen=quicklook.mark,
@@ -355,13 +376,13 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
     write_json(folder / "run.json", run)
 
 
-def _register_once(job: Job, folder: Path, stages: Stages) -> Registration:
-    """Register a pair; a run that is resumed goes on with what was found before."""
-    known = (read_state(folder) or {}).get("registration")
+def _find_once(folder: Path, name: str, kind: type[F], find: Callable[[], F]) -> F:
+    """Find something of the pair; a run that is resumed goes on with what was found before."""
+    known = (read_state(folder) or {}).get(name)
     if known is not None:
-        return Registration.recall(known)
-    found = register_pair(job.pair, str(job.settings["register"]), stages)
-    amend_state(folder, registration=found.store())
+        return kind.recall(known)
+    found = find()
+    amend_state(folder, **{name: found.store()})
     return found
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from geochange.cli.options import (
+    denoise_options,
+    normalize_option,
     output_option,
     overwrite_option,
     pair_options,
@@ -24,6 +26,8 @@ from geochange.cli.progress import ProgressBars
 @output_option
 @pair_options
 @register_option
+@normalize_option("off")
+@denoise_options
 @tile_option
 @threads_option
 @overwrite_option
@@ -41,7 +45,8 @@ def command(
 
     Both are float32 with NaN where either date holds no data; scale and offset are applied. The
     after date is registered to the before date: shifts, rotation, smooth distortion. Where it
-    lies is written as points (tie_points.gpkg) and drawn (displacements.png).
+    lies is written as points (tie_points.gpkg) and drawn (displacements.png). With --normalize its
+    values are brought to those of the before date.
     """
     from geochange.exports.aligned import align
 

@@ -164,8 +164,46 @@ register_option = click.option(
     help="Correct shifts of the after date: auto (where it is sure and worth it), off, global (a "
     "shift or affine), local (a smooth field).",
 )
+
+
+def normalize_option(default: str) -> Callable[[F], F]:
+    """Return the option ``--normalize`` with a default."""
+    return click.option(
+        "--normalize",
+        default=default,
+        show_default=True,
+        help="Bring the after date's values to the before date's: auto (gain and offset where that "
+        "helps), off, linear, irmad, histogram.",
+    )
+
+
+denoise_options: Callable[[F], F] = stack(
+    click.option(
+        "--denoise",
+        default="none",
+        show_default=True,
+        help="Smooth both dates: none, median, nlm, bilateral; lee, refined-lee for speckle.",
+    ),
+    click.option(
+        "--denoise-window", type=int, metavar="PX", help="Its odd window. Default: what suits it."
+    ),
+    click.option("--looks", type=float, help="Looks of the speckle. Default: measured."),
+)
 detect_options: Callable[[F], F] = stack(
     register_option,
+    click.option(
+        "--mask-clouds",
+        is_flag=True,
+        help="Leave out what looks like cloud, haze or cloud shadow. Default: it is only told.",
+    ),
+    normalize_option("auto"),
+    denoise_options,
+    click.option(
+        "--features",
+        default="bands",
+        show_default=True,
+        help="What a method compares: bands, ratios (band over the mean of all), gradients.",
+    ),
     click.option("--method", default="auto", show_default=True, help="See `geochange methods`."),
     click.option(
         "--model", help="A trained network: a name of `geochange models`, or a .safetensors file."

@@ -29,6 +29,10 @@ def print_result(result: ChangeMap) -> None:
     click.echo(f"method     {run['method']['name']}: {run['method']['reason']}")
     if said := run.get("alignment", {}).get("said"):
         click.echo(f"register   {said.removeprefix('registration: ')}")
+    if said := run.get("radiometry", {}).get("said"):
+        click.echo(f"radiometry {said.removeprefix('radiometry: ').removeprefix('radiometry ')}")
+    if said := run.get("denoising", {}).get("said"):
+        click.echo(f"denoise    {said}")
     value = run["threshold"]["value"]
     number = "" if value is None else f"{value:.3f}: "
     click.echo(f"threshold  {number}{run['threshold']['reason']}")

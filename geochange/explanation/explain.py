@@ -12,7 +12,7 @@ import numpy as np
 from geochange.alignment.pair import Pair
 from geochange.detectors.base import Detector
 from geochange.detectors.network import NetworkDetector
-from geochange.engine.registering import register_pair
+from geochange.engine.preparing import prepare_pair
 from geochange.engine.runner import open_runner
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.errors import InputError, UsageError, suggest
@@ -108,7 +108,7 @@ def explain(
         open_runner(threads=1) as runner,
         Stages(runner, on_progress) as stages,
     ):
-        pair = register_pair(pair, given.run["settings"]["register"], stages).apply(pair)
+        pair = prepare_pair(pair, given.run["settings"], stages).pair
         detector = reopen_detector(given, pair, stages)
         network = isinstance(detector, NetworkDetector)
         chosen = method or (INTEGRATED if network else OCCLUSION)

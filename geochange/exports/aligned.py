@@ -11,8 +11,8 @@ import rasterio.shutil
 from rasterio.windows import Window as RasterioWindow
 
 from geochange.alignment.pair import Pair, open_pair
-from geochange.alignment.registration import Registration, check_mode
-from geochange.engine.registering import register_pair
+from geochange.alignment.registration import Registration
+from geochange.engine.preparing import check_preparation, prepare_pair
 from geochange.engine.runner import open_runner
 from geochange.engine.sizing import choose_tile_size
 from geochange.engine.stages import Progress, Stages, report_nothing
@@ -33,6 +33,10 @@ def align(
     output: str | os.PathLike[str],
     *,
     register: str = "auto",
+    normalize: str = "off",
+    denoise: str = "none",
+    denoise_window: int | None = None,
+    looks: float | None = None,
     tile_size: int | None = None,
     threads: int = 0,
     overwrite: bool = False,
@@ -54,6 +58,10 @@ def align(
         Directory to create; appears complete or not at all.
     register : {'auto', 'off', 'global', 'local'}
         See :func:`geochange.register`.
+    normalize : {'off', 'auto', 'linear', 'irmad', 'histogram'}
+        See :func:`geochange.normalize`.
+    denoise, denoise_window, looks
+        See :func:`geochange.denoise`.
 
     Returns
     -------
@@ -65,7 +73,14 @@ def align(
     --------
     >>> align("before.tif", "after.tif", "aligned", grid="finest")  # doctest: +SKIP
     """
-    check_mode(register)
+    settings = {
+        "register": register,
+        "normalize": normalize,
+        "denoise": denoise,
+        "denoise_window": denoise_window,
+        "looks": looks,
+    }
+    check_preparation(settings)
     pair = open_pair(before, after, **pair_settings)  # type: ignore[arg-type]
     target = Path(output)
     with (
@@ -73,18 +88,17 @@ def align(
         open_runner(threads=threads) as runner,
     ):
         stages = Stages(runner, on_progress)
-        with stages.stage("register"):
-            found = register_pair(pair, register, stages)
-            pair = found.apply(pair)
+        prepared = prepare_pair(pair, settings, stages)
+        pair = prepared.pair
         size = choose_tile_size(pair.shape, len(pair.before.bands), tile_size)
         with stages.stage("align"):
             _write_dates(pair, folder, TilePlan(pair.shape, size), stages)
         for name in ("before", "after"):
             with stages.stage(f"write {name}"):
                 _finish(folder / f"{name}.partial.tif", folder / f"{name}.tif")
-        _write_registration(found, pair, folder)
+        _write_registration(prepared.registration, pair, folder)
         run = {"kind": "align", "inputs": describe_inputs(pair), "notes": list(pair.notes)}
-        write_json(folder / "run.json", run | {"alignment": found.describe()})
+        write_json(folder / "run.json", run | prepared.describe())
     return [target / "before.tif", target / "after.tif"], pair.notes
 
 

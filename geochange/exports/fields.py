@@ -19,6 +19,7 @@ FIELDS = {
     "perimeter_m": "float64",
     "date_before": "datetime64[D]",
     "date_after": "datetime64[D]",
+    "cloud_risk": "float64",
 }
 """Name to numpy type of the fields that every run has."""
 
@@ -37,7 +38,7 @@ def polygon_fields(bands: Iterable[str] = ()) -> dict[str, str]:
     Examples
     --------
     >>> list(polygon_fields(["red"]))[-2:]
-    ['date_after', 'delta_red']
+    ['cloud_risk', 'delta_red']
     """
     return FIELDS | dict.fromkeys(delta_fields(bands), "float64")
 

@@ -27,6 +27,7 @@ from geochange.exports.registered import draw_registration
 from geochange.exports.report import ReportData, ReportedChange, write_report
 from geochange.exports.uncertainty import write_uncertainty
 from geochange.exports.vrt import write_stack_vrt
+from geochange.io.radiometry import invert_limits
 from geochange.io.scene import DateReader
 from geochange.io.tilestore import TileStore
 from geochange.io.vector import read_batches
@@ -170,9 +171,17 @@ def _show_date(
     path, bands = located[0][0], tuple(band for _, band in located)
     if len({name for name, _ in located}) > 1:
         path, bands = str(write_stack_vrt(located, vrt)), tuple(range(1, len(located) + 1))
-    stretch = tuple(limits[: len(bands)])
+    stretch = tuple(_file_limits(reader, shown, limits))
     crs = reader.readers[0].file.geobox.crs
     return ShownDate(path, bands, stretch, crs, _day(when))
+
+
+def _file_limits(reader: DateReader, shown: list[int], limits: pictures.Limits) -> pictures.Limits:
+    """Return the stretch in values of the files, which software that opens them shows."""
+    found = list(limits[: len(shown)])
+    for maps in reversed(reader.radiometry):
+        found = invert_limits(found, [maps[band] for band in shown])
+    return found
 
 
 def _day(text: str | None) -> date | None:

@@ -14,11 +14,13 @@ from odc.geo.geobox import GeoBox
 from geochange.blocks import BoolArray, FloatArray
 from geochange.errors import GridError, InputError, UsageError
 from geochange.io.displacement import Displacement
+from geochange.io.filters import Filter
 from geochange.io.folder import list_folder
 from geochange.io.geotiff import GridReader
 from geochange.io.masks import Mask
 from geochange.io.naming import name_bands
 from geochange.io.pixelgrid import pixel_size
+from geochange.io.radiometry import BandMap, map_bands
 from geochange.io.rasterfile import RasterFile, describe_raster
 from geochange.tiles import Window
 
@@ -161,11 +163,17 @@ class DateReader:
     order : tuple of int
         Positions of the wanted bands in the readers' bands, file after file.
     masks : tuple of Mask
+    radiometry : tuple of tuple of BandMap
+        Maps of pixel values, one a band, applied one after the other.
+    smoothing : Filter or None
+        Applied last; windows are read with the margin that it needs.
     """
 
     readers: tuple[GridReader, ...]
     order: tuple[int, ...]
     masks: tuple[Mask, ...] = ()
+    radiometry: tuple[tuple[BandMap, ...], ...] = ()
+    smoothing: Filter | None = None
 
     @property
     def geobox(self) -> GeoBox:
@@ -203,7 +211,11 @@ class DateReader:
                 count += len(own)
             start += len(reader.bands)
         return replace(
-            self, readers=tuple(kept), order=tuple(where[self.order[p]] for p in positions)
+            self,
+            readers=tuple(kept),
+            order=tuple(where[self.order[p]] for p in positions),
+            radiometry=tuple(tuple(maps[p] for p in positions) for maps in self.radiometry),
+            smoothing=self.smoothing and self.smoothing.take(positions),
         )
 
     def displace(self, displacement: Displacement) -> DateReader:
@@ -214,8 +226,30 @@ class DateReader:
             masks=tuple(mask.displace(displacement) for mask in self.masks),
         )
 
+    def normalize(self, maps: Sequence[BandMap]) -> DateReader:
+        """Return the date with its values mapped, one map a band, after what is done already."""
+        return replace(self, radiometry=(*self.radiometry, tuple(maps)))
+
+    def smooth(self, smoothing: Filter) -> DateReader:
+        """Return the date smoothed."""
+        return replace(self, smoothing=smoothing)
+
     def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
         """Read a window; see :class:`geochange.io.reader.Reader`."""
+        if self.smoothing is None:
+            return self._read_mapped(window)
+        wide = window.pad(self.smoothing.halo)
+        pixels, valid = self._read_mapped(wide)
+        inner = window.slices_in(wide)
+        return self.smoothing.apply(pixels, valid)[:, *inner], valid[inner]
+
+    def _read_mapped(self, window: Window) -> tuple[FloatArray, BoolArray]:
+        pixels, valid = self._read_files(window)
+        for maps in self.radiometry:
+            pixels = map_bands(pixels, valid, maps)
+        return pixels, valid
+
+    def _read_files(self, window: Window) -> tuple[FloatArray, BoolArray]:
         if len(self.readers) == 1:
             pixels, valid = self.readers[0].read(window)
             if self.order != tuple(range(len(pixels))):

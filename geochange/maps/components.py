@@ -25,6 +25,8 @@ class Measures:
         Row and column of the centre of mass in pixel coordinates (pixel centres at .5).
     score_mean, score_max : float64 (N,) or None
         In [0, 1], NaN for a component without score; None when no score was given.
+    cloud_risk : float64 (N,) or None
+        Mean likelihood that a pixel is clouded, NaN where unknown; None when no score was given.
     before, delta : float64 (N, C) or None
         Mean of the before date and of after - before over valid pixels, by band.
     """
@@ -33,6 +35,7 @@ class Measures:
     centroid: FloatTable
     score_mean: NDArray[np.float64] | None = None
     score_max: NDArray[np.float64] | None = None
+    cloud_risk: NDArray[np.float64] | None = None
     before: FloatTable | None = None
     delta: FloatTable | None = None
 
@@ -41,7 +44,7 @@ class Measures:
 
 
 def summarize(totals: Totals) -> Measures:
-    """Turn sums (pixels, rows, columns, scored, levels, valid, bands ...) and peaks into means."""
+    """Turn sums (pixels, rows, columns, scored, levels, risk, valid ...) and peaks into means."""
     sums = totals.sums
     pixels = sums[:, 0].astype(np.int64)
     centroid = sums[:, 1:3] / sums[:, :1]
@@ -50,10 +53,11 @@ def summarize(totals: Totals) -> Measures:
     score_mean = _divide(sums[:, 4], sums[:, 3]) * SCORE_SCALE
     level = totals.peaks[:, 0]
     score_max = np.where(level < 0, np.nan, level * SCORE_SCALE)
-    if sums.shape[1] == 5:
-        return Measures(pixels, centroid, score_mean, score_max)
-    before, delta = np.split(_divide(sums[:, 6:], sums[:, 5:6]), 2, axis=1)
-    return Measures(pixels, centroid, score_mean, score_max, before, delta)
+    risk = sums[:, 5] / pixels
+    if sums.shape[1] == 6:
+        return Measures(pixels, centroid, score_mean, score_max, risk)
+    before, delta = np.split(_divide(sums[:, 7:], sums[:, 6:7]), 2, axis=1)
+    return Measures(pixels, centroid, score_mean, score_max, risk, before, delta)
 
 
 def _divide(total: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -47,6 +47,14 @@ class PairSource(Protocol):
         ...
 
 
+class RiskSource(Protocol):
+    """Likelihood that a pixel is clouded, on the grid of a mask."""
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Return the likelihood in [0, 1], float32 (H, W)."""
+        ...
+
+
 def common_bands(traits: PairTraits) -> tuple[str, ...]:
     """Return the names of the bands that can be subtracted; none when their numbers differ."""
     return traits.bands_before if len(traits.bands_before) == len(traits.bands_after) else ()
@@ -64,24 +72,28 @@ class Evidence:
     kept : Kept or None
         What was kept of both while tiles of the mask's size were scored; they are read only for
         pixels that are not there.
+    risk : RiskSource or None
+        Of clouds; None where nobody looked for them.
     """
 
     score: RasterSource
     pair: PairSource | None = None
     kept: Kept | None = None
+    risk: RiskSource | None = None
 
     def describe(self, tile: Tile, runs: Runs) -> Sums:
         """Return sums and peaks over each run of change in a tile.
 
-        Sums are over pixels with score: their number and levels; then over pixels valid at both
-        dates: their number, each band before, and after - before. The peak is the highest level,
-        -1 without score.
+        Sums are over pixels with score: their number and levels; over all pixels: the likelihood
+        of clouds; then over pixels valid at both dates: their number, each band before, and after
+        - before. The peak is the highest level, -1 without score.
         """
         first = np.cumsum(runs.lengths) - runs.lengths
         spectra = self._gather(tile, runs.places)
         level = spectra.level.astype(np.int64)
         level[level == SCORE_NODATA] = -1
         columns: list[NDArray[np.generic]] = [level >= 0, np.maximum(level, 0)]
+        columns.append(self._read_risk(tile, runs.places))
         if self._bands:
             columns += [spectra.valid, *spectra.before, *(spectra.after - spectra.before)]
         sums = [np.add.reduceat(column, first, dtype=np.float64) for column in columns]
@@ -91,6 +103,18 @@ class Evidence:
     @property
     def _bands(self) -> int:
         return 0 if self.pair is None else len(common_bands(self.pair.traits))
+
+    def _read_risk(self, tile: Tile, places: IntArray) -> NDArray[np.float32]:
+        """Return the likelihood of clouds at the changed pixels of a tile."""
+        found = np.full(places.size, np.nan, np.float32)
+        if self.risk is None or not places.size:
+            return found
+        rows, cols = np.divmod(places, tile.core.width + 1)
+        rows, cols = rows + tile.core.row, cols + tile.core.col
+        for piece in _pieces(rows, cols):
+            box = _bound(rows[piece], cols[piece])
+            found[piece] = self.risk.read(box)[rows[piece] - box.row, cols[piece] - box.col]
+        return found
 
     def _gather(self, tile: Tile, places: IntArray) -> Spectra:
         """Return what is known of the changed pixels of a tile, from where it is cheapest."""

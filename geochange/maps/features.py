@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from geochange.maps.components import Measures, summarize
-from geochange.maps.evidence import Evidence, PairSource, common_bands
+from geochange.maps.evidence import Evidence, PairSource, RiskSource, common_bands
 from geochange.maps.geodesy import measure_ground
 from geochange.maps.kept import Kept
 from geochange.maps.polygons import outline, to_world
@@ -34,6 +34,7 @@ def change_features(
     pair: PairSource | None = None,
     *,
     kept: Kept | None = None,
+    risk: RiskSource | None = None,
     connectivity: int = 8,
     smoothed: bool = False,
     seen: Callable[[Runs], None] | None = None,
@@ -51,6 +52,8 @@ def change_features(
         Both dates on the same grid; used only with a score.
     kept : Kept, optional
         What of score and pair was kept; saves reading them.
+    risk : RiskSource, optional
+        Likelihood of clouds; unknown without.
     connectivity : {4, 8}
     smoothed : bool
         Round the outlines with :func:`~geochange.maps.smooth.smooth`.
@@ -68,10 +71,10 @@ def change_features(
         :func:`~geochange.maps.polygons.polygonize`, so the same for any tile size), ``class``
         (see :func:`classify`), ``score_mean``, ``score_max``, ``pixels``, ``area_m2`` and
         ``perimeter_m`` (of the geometry on the ellipsoid; NaN without CRS), ``date_before``,
-        ``date_after`` and ``delta_<band>`` (mean of after - before). Scores are left out without
-        ``score``; dates and deltas without ``pair``.
+        ``date_after``, ``cloud_risk`` (mean over the pixels) and ``delta_<band>`` (mean of after -
+        before). Scores are left out without ``score``; dates, risk and deltas without ``pair``.
     """
-    describe = None if score is None else Evidence(score, pair, kept).describe
+    describe = None if score is None else Evidence(score, pair, kept, risk).describe
     number = 0
     for components in sweep(mask, connectivity, describe, seen=seen, run=run):
         geometry = outline(components)
@@ -111,6 +114,8 @@ def _compare(measures: Measures, pair: PairSource | None) -> Columns:
         name: np.full(len(measures), date, np.object_)
         for name, date in zip(names, pair.dates, strict=True)
     }
+    if measures.cloud_risk is not None:
+        columns["cloud_risk"] = measures.cloud_risk
     if measures.delta is not None:
         bands = [f"delta_{band}" for band in common_bands(pair.traits)]
         columns |= dict(zip(bands, measures.delta.T, strict=True))

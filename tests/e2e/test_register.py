@@ -8,6 +8,7 @@ import rasterio
 from scipy import ndimage
 
 import geochange as gc
+import geochange.engine.preparing
 import geochange.pipeline
 from geochange.cli import main
 from geochange.errors import OutputExistsError, UsageError
@@ -80,7 +81,7 @@ def test_a_resumed_run_does_not_measure_again(shifted, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         gc.detect(*shifted, tmp_path / "out", **settings)
     monkeypatch.setattr(geochange.pipeline, "write_rasters", write)
-    monkeypatch.setattr(geochange.pipeline, "register_pair", stop)
+    monkeypatch.setattr(geochange.engine.preparing, "register_pair", stop)
     resumed = gc.detect(*shifted, tmp_path / "out", resume=True, **settings)
     assert resumed.run["alignment"] == whole.run["alignment"]
     assert (tmp_path / "out/score.tif").read_bytes() == (tmp_path / "whole/score.tif").read_bytes()

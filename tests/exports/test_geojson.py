@@ -74,6 +74,7 @@ def test_properties_have_one_order_and_plain_values(tmp_path, grid, fields, chan
         "perimeter_m": 120.0,
         "date_before": None,
         "date_after": "2020-06-09",
+        "cloud_risk": None,
         "delta_red": -0.25,
         "delta_nir": None,
     }

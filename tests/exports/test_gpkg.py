@@ -25,12 +25,13 @@ NAMES = [
     "perimeter_m",
     "date_before",
     "date_after",
+    "cloud_risk",
     "delta_red",
     "delta_nir",
     "status",
 ]
 TYPES = ["OFTInteger64", "OFTString", *["OFTReal"] * 2, "OFTInteger64", *["OFTReal"] * 2]
-TYPES += ["OFTDate"] * 2 + ["OFTReal"] * 2 + ["OFTString"]
+TYPES += ["OFTDate"] * 2 + ["OFTReal"] * 3 + ["OFTString"]
 
 
 def rows_of(path, query):

@@ -93,8 +93,24 @@ def test_columns_come_in_the_order_of_the_contract(scene, array_source):
     found = collect(change_features(*sources(scene, array_source, 16)))
     assert list(found.columns) == [
         *("id", "class", "score_mean", "score_max", "pixels", "area_m2", "perimeter_m"),
-        *("date_before", "date_after", "delta_red", "delta_nir", "geometry"),
+        *("date_before", "date_after", "cloud_risk", "delta_red", "delta_nir", "geometry"),
     ]
+
+
+def test_the_risk_of_clouds_is_the_mean_over_the_pixels(scene, array_source):
+    class Risk:
+        def read(self, window):
+            rows = np.arange(window.row, window.stop_row, dtype=np.float32) / 100
+            return np.repeat(rows[:, None], window.width, axis=1)
+
+    mask, score, pair = scene
+    mask[:] = 0
+    mask[20:31, 12:40] = 1
+    for size in (16, 64):
+        sources_ = sources((mask, score, pair), array_source, size)
+        assert collect(change_features(*sources_))["cloud_risk"].isna().all()
+        found = collect(change_features(*sources_, risk=Risk()))
+        np.testing.assert_allclose(found["cloud_risk"], 0.25, rtol=1e-6)
 
 
 def test_tiles_without_change_are_not_read_again(scene, array_source):

@@ -1,0 +1,86 @@
+"""Filters that a reader applies to what it reads, with the margin that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy import ndimage
+
+from geochange.blocks import BoolArray, FloatArray
+
+
+class Filter(Protocol):
+    """What smooths the bands of one date.
+
+    A pixel depends on the valid pixels within ``halo`` px and on nothing else, so that it is the
+    same whatever window it is read in. Filters pickle as their settings.
+    """
+
+    @property
+    def halo(self) -> int:
+        """Margin in pixels that :meth:`apply` must see."""
+        ...
+
+    def apply(self, pixels: FloatArray, valid: BoolArray) -> FloatArray:
+        """Return smoothed pixels, float32 (C, H, W); invalid ones are left as they are.
+
+        What is nearer than ``halo`` to the border of the array need not be right.
+        """
+        ...
+
+    def take(self, positions: Sequence[int]) -> Filter:
+        """Return the filter of the bands at ``positions`` alone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MedianFilter:
+    """Median of the valid pixels of a window around each pixel, band by band.
+
+    Attributes
+    ----------
+    window : int
+        Odd edge in pixels.
+
+    Examples
+    --------
+    >>> pixels = np.array([[[1, 9, 1], [1, 9, 1], [0, 9, 1]]], np.float32)
+    >>> valid = pixels[0] > 0
+    >>> MedianFilter(3).apply(pixels, valid)[0, 1, 1]
+    np.float32(1.0)
+    """
+
+    window: int = 3
+
+    @property
+    def halo(self) -> int:
+        """Margin in pixels."""
+        return self.window // 2
+
+    def apply(self, pixels: FloatArray, valid: BoolArray) -> FloatArray:
+        """See :class:`Filter`."""
+        out = np.stack([ndimage.median_filter(band, self.window) for band in pixels])
+        reach = np.ones((self.window, self.window), bool)
+        rows, cols = np.nonzero(valid & ndimage.binary_dilation(~valid, reach, border_value=1))
+        for band, smooth in zip(pixels, out, strict=True):
+            known = np.pad(np.where(valid, band, np.nan), self.halo, constant_values=np.nan)
+            around = sliding_window_view(known, reach.shape)[rows, cols]
+            smooth[rows, cols] = _median_of_known(around.reshape(len(rows), -1))
+        return np.where(valid, out, pixels)
+
+    def take(self, positions: Sequence[int]) -> MedianFilter:
+        """See :class:`Filter`."""
+        return self
+
+
+def _median_of_known(values: FloatArray) -> FloatArray:
+    """Return the median of each row without its NaN, of which not all are."""
+    ordered = np.sort(values, axis=1)
+    count = np.isfinite(ordered).sum(axis=1)
+    at = np.arange(len(values))
+    middle: FloatArray = (ordered[at, (count - 1) // 2] + ordered[at, count // 2]) / 2
+    return middle
