@@ -164,8 +164,7 @@ register_option = click.option(
     help="Correct shifts of the after date: auto (where it is sure and worth it), off, global (a "
     "shift or affine), local (a smooth field).",
 )
-detect_options: Callable[[F], F] = stack(
-    register_option,
+method_options: Callable[[F], F] = stack(
     click.option("--method", default="auto", show_default=True, help="See `geochange methods`."),
     click.option(
         "--model", help="A trained network: a name of `geochange models`, or a .safetensors file."
@@ -179,11 +178,22 @@ detect_options: Callable[[F], F] = stack(
         help="An option of the method; repeatable.",
     ),
     click.option(
+        "--shift-tolerance",
+        type=int,
+        metavar="PX",
+        help="Residual shift between the dates that is forgiven, with any method. Default: what "
+        "suits the method.",
+    ),
+    click.option(
         "--threshold",
         help="auto, otsu, triangle, rosin, kapur, hysteresis, hysteresis:LOW,HIGH, p:0.001 "
         "(cva, mad, irmad, sfa) or a score such as 0.5. Default: what suits the method; for most "
         "auto, for context hysteresis.",
     ),
+)
+detect_options: Callable[[F], F] = stack(
+    register_option,
+    method_options,
     click.option(
         "--min-area",
         default="4px",
@@ -207,5 +217,10 @@ detect_options: Callable[[F], F] = stack(
         "--uncertainty",
         is_flag=True,
         help="Write uncertainty.tif too: how unsure a network is, in bits.",
+    ),
+    click.option(
+        "--sensitivity",
+        is_flag=True,
+        help="Measure how small and faint a change is found; see `geochange sensitivity`.",
     ),
 )

@@ -23,13 +23,14 @@ NAMES = [
     "pixels",
     "area_m2",
     "perimeter_m",
+    "misregistration_risk",
     "date_before",
     "date_after",
     "delta_red",
     "delta_nir",
     "status",
 ]
-TYPES = ["OFTInteger64", "OFTString", *["OFTReal"] * 2, "OFTInteger64", *["OFTReal"] * 2]
+TYPES = ["OFTInteger64", "OFTString", *["OFTReal"] * 2, "OFTInteger64", *["OFTReal"] * 3]
 TYPES += ["OFTDate"] * 2 + ["OFTReal"] * 2 + ["OFTString"]
 
 
