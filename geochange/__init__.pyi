@@ -7,6 +7,8 @@ from .batch import read_manifest as read_manifest
 from .batch import run_batch as run_batch
 from .blocks import PairBlock as PairBlock
 from .blocks import PairTraits as PairTraits
+from .detectability.job import sensitivity as sensitivity
+from .detectability.result import Sensitivity as Sensitivity
 from .detectors.base import Detector as Detector
 from .detectors.registry import get_detector as get_detector
 from .detectors.registry import list_methods as list_methods

@@ -18,16 +18,17 @@ from typing import Any
 
 from geochange.alignment.grid import gsd_m
 from geochange.alignment.pair import Pair, open_pair
+from geochange.alignment.residual import measure_residual
+from geochange.detectability.limits import describe_limits, require_comparable, require_unsmoothed
 from geochange.detectors.auto import Choice, choose_method
 from geochange.detectors.base import Detector
-from geochange.detectors.features import see_features
-from geochange.detectors.registry import takes_option
+from geochange.detectors.choosing import build_detector, name_network, settle_method
 from geochange.engine.preparing import F, check_preparation, prepare_pair
 from geochange.engine.runner import Runner, count_processors, open_runner
-from geochange.engine.scoring import Scored, fit_detector, score_tiles
+from geochange.engine.scoring import Scored, fit_detector, require_valid, score_tiles
 from geochange.engine.sizing import choose_tile_size, parse_memory
 from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_nothing
-from geochange.errors import DataWarning, InputError, OutputExistsError, UsageError, suggest
+from geochange.errors import DataWarning, OutputExistsError, UsageError, suggest
 from geochange.exports.products import (
     PRODUCTS,
     UNCERTAINTY,
@@ -61,11 +62,11 @@ from geochange.maps.changemap import ChangeMap
 from geochange.maps.clean import Cleaning, clean
 from geochange.maps.features import change_features
 from geochange.maps.kept import Kept
+from geochange.maps.misregistration import add_risk
 from geochange.maps.preview import PreviewGrid
 from geochange.maps.threshold import check_threshold, choose_threshold, least_threshold
 from geochange.viz.pictures import choose_display_bands
 
-CHOSEN = "chosen by the user"
 NOT_SETTINGS = (
     "before",
     "after",
@@ -92,6 +93,7 @@ def detect(
     method: str = "auto",
     model: str | os.PathLike[str] | None = None,
     options: Mapping[str, object] | None = None,
+    shift_tolerance: int | None = None,
     threshold: str | float | None = None,
     min_area: str | int = "4px",
     max_hole: str | int = "4px",
@@ -100,6 +102,7 @@ def detect(
     closing: int = 0,
     smooth: bool = False,
     uncertainty: bool = False,
+    sensitivity: bool = False,
     grid: str | os.PathLike[str] = "before",
     bands: Sequence[str | int] | None = None,
     aoi: str | os.PathLike[str] | Sequence[float] | None = None,
@@ -143,6 +146,9 @@ def detect(
         for method ``network`` with option ``checkpoint``.
     options : mapping, optional
         Options of the method.
+    shift_tolerance : int, optional
+        Residual shift between the dates that is forgiven, in pixels, with any method. Default:
+        what suits the method; ``context`` forgives 1 px, most others none.
     threshold : str or float, optional
         Rule or score from which a pixel is change; see :func:`geochange.threshold`. Default: what
         suits the method. ``auto`` may find that nothing changed.
@@ -158,6 +164,9 @@ def detect(
     uncertainty : bool
         Write ``uncertainty.tif`` too, the entropy of the score in bits; for methods whose score is
         a probability, which is ``network``.
+    sensitivity : bool
+        Measure how small and how faint a change is found, see :func:`geochange.sensitivity`, and
+        say so in the report and ``run.json``.
     grid, bands, aoi, mask_before, mask_after, mask_codes, resampling, nodata, date_before,
     date_after
         See :func:`geochange.open_pair`.
@@ -242,10 +251,15 @@ def detect(
         min_area_px=parse_area_px(min_area, gsd_m(pair.geobox)),
         connectivity=connectivity,
     )
-    choice = _choose(*_name_network(method, model, options), pair)
-    detector = see_features(choice.name, choice.options, features)
+    choice = settle_method(
+        *name_network(method, model, options), pair.traits, shift_tolerance=shift_tolerance
+    )
+    detector = build_detector(choice, shift_tolerance, features)
     if uncertainty:
         _require_probability(detector, choice.name)
+    if sensitivity:
+        require_comparable(pair)
+        require_unsmoothed(smoothing)
     rule = str(detector.threshold if threshold is None else plain(threshold))
     check_threshold(rule, has_probability=hasattr(detector, "score_at_p"))
     inputs = describe_inputs(pair)
@@ -338,7 +352,7 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
     with stages.stage("score"):
         grid = PreviewGrid(pair.shape, _display_bands(pair))
         scored = score_tiles(detector, pair, kept, grid, stages)
-        _require_valid(int(scored.histogram.sum()), pair)
+        require_valid(int(scored.histogram.sum()), pair)
     found = choose_threshold(scored.histogram, job.rule, score_at_p=score_at_p)
     with stages.stage("clean"), once(tiles / "mask.done") as needed:
         if needed:
@@ -366,8 +380,12 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
                 seen=quicklook.mark,
                 run=partial(stages.run, in_flight=4),
             )
-            write_changes(findings, features, folder)
+            risky = add_risk(features, pair, measure_residual(prepared.registration))
+            write_changes(findings, risky, folder)
     quicklook.save(folder / "quicklook")
+    if job.settings["sensitivity"]:
+        with stages.stage("sensitivity"):
+            run["sensitivity"] = describe_limits(pair, detector, scored.histogram, found, stages)
     with stages.stage("report"):
         write_views(findings, folder, products, run=stages.run)
     run["score_histogram"] = coarsen(scored.histogram).tolist()
@@ -444,42 +462,10 @@ def _require_probability(detector: Detector, method: str) -> None:
         raise UsageError(msg)
 
 
-def _name_network(
-    method: str, model: str | os.PathLike[str] | None, options: Mapping[str, object] | None
-) -> tuple[str, Mapping[str, object]]:
-    """Return method and options with ``model`` spelt out."""
-    options = options or {}
-    if model is None:
-        return method, options
-    if method not in ("auto", "network") or "checkpoint" in options:
-        other = "option 'checkpoint'" if "checkpoint" in options else f"method '{method}'"
-        msg = f"model '{os.fspath(model)}' and {other} exclude each other; leave one out"
-        raise UsageError(msg)
-    return "network", {**options, "checkpoint": os.fspath(model)}
-
-
-def _choose(method: str, options: Mapping[str, object], pair: Pair) -> Choice:
-    """Settle method and options; methods that care for bands or pixel size are told them."""
-    choice = choose_method(pair.traits) if method == "auto" else Choice(method, {}, CHOSEN)
-    traits = {"roles": pair.traits.roles, "gsd_m": pair.traits.gsd_m}
-    told = {name: value for name, value in traits.items() if takes_option(choice.name, name)}
-    return Choice(choice.name, {**told, **choice.options, **options}, choice.reason)
-
-
 def _display_bands(pair: Pair) -> tuple[int, ...]:
     """Return bands to show that both dates have."""
     count = min(len(pair.before.bands), len(pair.after.bands))
     return choose_display_bands(pair.traits.roles[:count])
-
-
-def _require_valid(valid: int, pair: Pair) -> None:
-    if not valid:
-        height, width = pair.shape
-        msg = (
-            f"no pixel of the {height} x {width} px grid is valid at both dates; check nodata "
-            "values, masks and the area of interest"
-        )
-        raise InputError(msg)
 
 
 def key_of(before: Source, after: Source, settings: Mapping[str, object]) -> str:

@@ -22,6 +22,7 @@ VERBS = {
     "evaluate": "Measure a change map against a reference.",
     "methods": "List the change detectors, or show one of them.",
     "models": "List the networks that come with geochange, or show one of them.",
+    "sensitivity": "Measure how small and how faint a change a method finds in a pair.",
     "explain": "Say which bands, dates and pixels made a part of a map change.",
     "export": "Write the changes of a finished run, or a network, in another format.",
     "train": "Train a network on labelled pairs; resumes exactly where it stopped.",

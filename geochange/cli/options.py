@@ -189,21 +189,7 @@ denoise_options: Callable[[F], F] = stack(
     ),
     click.option("--looks", type=float, help="Looks of the speckle. Default: measured."),
 )
-detect_options: Callable[[F], F] = stack(
-    register_option,
-    click.option(
-        "--mask-clouds",
-        is_flag=True,
-        help="Leave out what looks like cloud, haze or cloud shadow. Default: it is only told.",
-    ),
-    normalize_option("auto"),
-    denoise_options,
-    click.option(
-        "--features",
-        default="bands",
-        show_default=True,
-        help="What a method compares: bands, ratios (band over the mean of all), gradients.",
-    ),
+method_options: Callable[[F], F] = stack(
     click.option("--method", default="auto", show_default=True, help="See `geochange methods`."),
     click.option(
         "--model", help="A trained network: a name of `geochange models`, or a .safetensors file."
@@ -217,11 +203,38 @@ detect_options: Callable[[F], F] = stack(
         help="An option of the method; repeatable.",
     ),
     click.option(
+        "--shift-tolerance",
+        type=int,
+        metavar="PX",
+        help="Residual shift between the dates that is forgiven, with any method. Default: what "
+        "suits the method.",
+    ),
+    click.option(
         "--threshold",
         help="auto, otsu, triangle, rosin, kapur, hysteresis, hysteresis:LOW,HIGH, p:0.001 "
         "(cva, mad, irmad, sfa) or a score such as 0.5. Default: what suits the method; for most "
         "auto, for context hysteresis.",
     ),
+)
+compare_options: Callable[[F], F] = stack(
+    register_option,
+    click.option(
+        "--mask-clouds",
+        is_flag=True,
+        help="Leave out what looks like cloud, haze or cloud shadow. Default: it is only told.",
+    ),
+    normalize_option("auto"),
+    click.option(
+        "--features",
+        default="bands",
+        show_default=True,
+        help="What a method compares: bands, ratios (band over the mean of all), gradients.",
+    ),
+)
+detect_options: Callable[[F], F] = stack(
+    compare_options,
+    denoise_options,
+    method_options,
     click.option(
         "--min-area",
         default="4px",
@@ -245,5 +258,10 @@ detect_options: Callable[[F], F] = stack(
         "--uncertainty",
         is_flag=True,
         help="Write uncertainty.tif too: how unsure a network is, in bits.",
+    ),
+    click.option(
+        "--sensitivity",
+        is_flag=True,
+        help="Measure how small and faint a change is found; see `geochange sensitivity`.",
     ),
 )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
-from geochange.tiles import TilePlan
+from geochange.tiles import Tile, TilePlan, Window
 
 SIGMA_AT_HALF = 3.0
 """A score of 0.5 means a change of three standard deviations of the unchanged pixels."""
@@ -85,6 +85,22 @@ def plan_tiles(detector: Detector, shape: tuple[int, int], size: int) -> TilePla
     Window(row=0, col=0, height=64, width=64)
     """
     return TilePlan(shape, size, detector.halo, getattr(detector, "step", 1))
+
+
+def plan_tile(detector: Detector, core: Window, index: int = 0) -> Tile:
+    """Return a tile of any window, which a detector sees in step with those of :func:`plan_tiles`.
+
+    Examples
+    --------
+    >>> from geochange.detectors.cva import CVA
+    >>> plan_tile(CVA(), Window(5, 6, 7, 8)).read
+    Window(row=5, col=6, height=7, width=8)
+    """
+    step = int(getattr(detector, "step", 1))
+    outer = core.pad(detector.halo)
+    row, col = outer.row // step * step, outer.col // step * step
+    stop_row, stop_col = (-(-n // step) * step for n in (outer.stop_row, outer.stop_col))
+    return Tile(index, core, Window(row, col, stop_row - row, stop_col - col))
 
 
 def score_from_sigma(sigma: NDArray[np.floating]) -> FloatArray:

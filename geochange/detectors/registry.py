@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from geochange.detectors.base import Detector
 from geochange.detectors.context import ContextDetector
 from geochange.detectors.cva import CVA
+from geochange.detectors.faint import FaintDetector
 from geochange.detectors.log_ratio import LogRatio
 from geochange.detectors.mad import IRMAD, MAD
 from geochange.detectors.network import NetworkDetector
@@ -68,6 +69,12 @@ _ENTRIES = (
         "Length of the spectral difference in noise sigmas; fast, with direction of change",
         "Malila 1980; Bovolo & Bruzzone 2007",
         CVA,
+    ),
+    Method(
+        "faint",
+        "Changes of few pixels and little contrast: matched filter, whitening, clutter around",
+        "Nielsen et al. 1998; Reed & Yu 1990",
+        FaintDetector,
     ),
     Method(
         "irmad",

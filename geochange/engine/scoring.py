@@ -173,3 +173,14 @@ def score_block(detector: Detector, block: PairBlock) -> NDArray[np.uint16]:
     if not valid.all():
         stored[~valid] = SCORE_NODATA
     return stored
+
+
+def require_valid(valid: int, pair: Pair) -> None:
+    """Raise :class:`geochange.errors.InputError` when no pixel of a pair is valid."""
+    if not valid:
+        height, width = pair.shape
+        msg = (
+            f"no pixel of the {height} x {width} px grid is valid at both dates; check nodata "
+            "values, masks and the area of interest"
+        )
+        raise InputError(msg)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from geochange.alignment.pair import Pair
-from geochange.detectors.base import Detector
+from geochange.detectors.base import Detector, plan_tile
 from geochange.detectors.network import NetworkDetector
 from geochange.engine.preparing import prepare_pair
 from geochange.engine.runner import open_runner
@@ -29,7 +29,7 @@ from geochange.explanation.reopening import reopen_detector, reopen_pair
 from geochange.explanation.result import Explanation
 from geochange.io.outputs import new_folder
 from geochange.maps.changemap import ChangeMap, open_map
-from geochange.tiles import Tile, Window
+from geochange.tiles import Window
 
 INTEGRATED, GRAD_CAM, OCCLUSION = "integrated-gradients", "grad-cam", "occlusion"
 METHODS = (INTEGRATED, GRAD_CAM, OCCLUSION)
@@ -125,6 +125,9 @@ def _check(result: ChangeMap, method: str | None, stage: str | None, steps: int)
     if method in (INTEGRATED, GRAD_CAM) and used != "network":
         msg = f"'{method}' needs a network, the run used '{used}'; choose method '{OCCLUSION}'"
         raise UsageError(msg)
+    if method in (INTEGRATED, GRAD_CAM) and result.run["settings"].get("shift_tolerance"):
+        msg = f"'{method}' takes one pass of a network, a shift tolerance many; use '{OCCLUSION}'"
+        raise UsageError(msg)
     if stage is not None and method != GRAD_CAM:
         msg = f"a stage is for method '{GRAD_CAM}'; choose it or leave the stage out"
         raise UsageError(msg)
@@ -142,7 +145,8 @@ def _find(
     steps: int,
     stages: Stages,
 ) -> Finding:
-    block = pair.read_window(*_surround(core, detector))
+    tile = plan_tile(detector, core)
+    block = pair.read(tile)
     region = np.zeros(block.valid.shape, np.bool_)
     region[block.tile.core_in_read] = True
     if not (region & block.valid).any():
@@ -165,13 +169,3 @@ def _find(
         else:
             attributed = attribute_by_stage(detector, block, region, names, stage=stage)
     return Finding(method, block, score, occlusions, attributed)
-
-
-def _surround(core: Window, detector: Detector) -> tuple[Window, Tile]:
-    """Return what must be read to score a window as the run did, in step with its tiles."""
-    step = int(getattr(detector, "step", 1))
-    outer = core.pad(detector.halo)
-    row, col = outer.row // step * step, outer.col // step * step
-    stop_row, stop_col = (-(-n // step) * step for n in (outer.stop_row, outer.stop_col))
-    read = Window(row, col, stop_row - row, stop_col - col)
-    return read, Tile(0, core, read)

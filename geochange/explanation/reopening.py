@@ -9,8 +9,9 @@ from typing import Any
 import shapely.geometry
 
 from geochange.alignment.pair import Pair, open_pair
+from geochange.detectors.auto import Choice
 from geochange.detectors.base import Detector
-from geochange.detectors.features import see_features
+from geochange.detectors.choosing import build_detector
 from geochange.engine.scoring import fit_detector
 from geochange.engine.stages import Stages
 from geochange.errors import InputError, InputNotFoundError
@@ -73,8 +74,11 @@ def reopen_detector(result: ChangeMap, pair: Pair, stages: Stages) -> Detector:
     if "checkpoint" in options:
         options["checkpoint"] = result.run["sources"].get("checkpoint", options["checkpoint"])
         options |= {"device": "auto", "precision": "fp32"}
-    features = result.run["settings"].get("features", "bands")
-    detector = see_features(method["name"], options, features)
+    settings = result.run["settings"]
+    choice = Choice(method["name"], options)
+    detector = build_detector(
+        choice, settings.get("shift_tolerance"), settings.get("features", "bands")
+    )
     sha256 = getattr(detector, "provenance", {}).get("weights_sha256")
     if sha256 != method.get("weights_sha256"):
         msg = f"{options['checkpoint']} holds another network than the run used; run detect again"

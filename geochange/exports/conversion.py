@@ -26,7 +26,12 @@ DRIVERS = {".shp": "ESRI Shapefile", ".fgb": "FlatGeobuf", ".kml": "KML", ".csv"
 SUFFIXES = (".gpkg", ".geojson", *DRIVERS, ".parquet", ".png", ".onnx")
 LON_LAT = pyproj.CRS("EPSG:4326")
 LON_LAT_ONLY = (".kml", ".geojson")
-SHAPEFILE_NAMES = {"perimeter_m": "perim_m", "date_before": "date_bef", "date_after": "date_aft"}
+SHAPEFILE_NAMES = {
+    "perimeter_m": "perim_m",
+    "misregistration_risk": "misreg",
+    "date_before": "date_bef",
+    "date_after": "date_aft",
+}
 SHAPEFILE_NAME_LENGTH = 10
 
 

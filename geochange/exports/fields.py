@@ -17,6 +17,7 @@ FIELDS = {
     "pixels": "int64",
     "area_m2": "float64",
     "perimeter_m": "float64",
+    "misregistration_risk": "float64",
     "date_before": "datetime64[D]",
     "date_after": "datetime64[D]",
     "cloud_risk": "float64",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from geochange.alignment.pair import Pair
 from geochange.alignment.registration import UNREGISTERED, Registration
+from geochange.detectability.files import draw_sensitivity
 from geochange.errors import DataWarning
 from geochange.exports.changes import best_changes, count_undescribed, total_classes
 from geochange.exports.cog import write_mask, write_score
@@ -218,6 +219,8 @@ def write_run_report(
         parameters=facts["settings"],
         notes=tuple(facts["notes"]),
         displacements=_draw_displacements(findings),
+        sensitivity=tuple(facts.get("sensitivity", {}).get("sentences", ())),
+        detection=_draw_detection(facts.get("sensitivity", {})),
         run=facts,
         command=facts["command"],
         version=facts["geochange"],
@@ -231,6 +234,11 @@ def _draw_displacements(findings: Findings) -> bytes:
         return b""
     figure = draw_registration(findings.registration, findings.pair.shape)
     return pictures.shrink_png(figure)
+
+
+def _draw_detection(limits: Mapping[str, Any]) -> bytes:
+    """Return a PNG of the probability of detection; empty where it was not measured."""
+    return pictures.shrink_png(draw_sensitivity(limits)) if "limits" in limits else b""
 
 
 def pair_name(path: str, files: int) -> str:

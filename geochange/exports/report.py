@@ -24,6 +24,7 @@ CHANGE_COLOR = "#{:02x}{:02x}{:02x}".format(*CHANGE_COLOUR)
 HISTOGRAM_BINS = 120
 OF_THE_MOMENT = ("created", "seconds", "peak_memory_bytes")
 """What of ``run.json`` differs when the same run is made again."""
+SHOWN_ELSEWHERE = ("sensitivity",)
 MAX_THUMBNAIL_BYTES = 2_000_000
 """Thumbnails beyond this are left out, from the end of the list, so that the report stays small."""
 
@@ -91,6 +92,10 @@ class ReportData:
         What was done to bring the pair together, and warnings.
     displacements : bytes
         Picture of what registration measured, PNG; empty where it measured nothing.
+    sensitivity : tuple of str
+        Sentences on how small and faint a change is found; empty where that was not measured.
+    detection : bytes
+        Picture of the probability of detection, PNG.
     run : mapping
         Provenance, as in ``run.json``; :data:`OF_THE_MOMENT` is not shown, so that equal runs give
         equal reports.
@@ -120,6 +125,8 @@ class ReportData:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     displacements: bytes = b""
+    sensitivity: tuple[str, ...] = ()
+    detection: bytes = b""
     run: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
     title: str = "Change report"
@@ -171,7 +178,8 @@ def write_report(data: ReportData, path: str | Path) -> Path:
 
 
 def _lasting(run: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: fact for name, fact in run.items() if name not in OF_THE_MOMENT}
+    left_out = OF_THE_MOMENT + SHOWN_ELSEWHERE
+    return {name: fact for name, fact in run.items() if name not in left_out}
 
 
 def _crs_text(geobox: GeoBox) -> str:

@@ -27,12 +27,14 @@ from geochange.errors import (
 from geochange.io.atomic import is_full
 
 STATE_NAME = ".state.json"
-RUN_NAME, EXPLANATION_NAME = "run.json", "explanation.json"
+RUN_NAME = "run.json"
+FACTS_NAMES = {"explain": "explanation.json", "sensitivity": "sensitivity.json"}
+"""Files that tell what else than a run a folder holds, by kind."""
 OWN_NAMES = (
     RUN_NAME, "score.tif", "mask.tif", "uncertainty.tif", "changes.*", "report.html",
     "quicklook", "tiles", "before.vrt", "after.vrt", "before.tif", "after.tif", "tie_points.gpkg",
     "displacements.png", "item.json", "*.aux.xml", "*.qmd", "*.ovr", STATE_NAME,
-    "attribution.tif", "explanation.*",
+    "attribution.tif", "explanation.*", "sensitivity.*",
 )  # fmt: skip
 """What a result may hold: ours, and what QGIS and GDAL put beside it."""
 
@@ -248,8 +250,8 @@ def _find_foreign(folder: Path) -> str | None:
 
 def is_result(folder: Path) -> bool:
     """Tell whether a folder holds a finished result of geochange."""
-    return _read_kind(folder / RUN_NAME) in ("detect", "align") or (
-        _read_kind(folder / EXPLANATION_NAME) == "explain"
+    return _read_kind(folder / RUN_NAME) in ("detect", "align") or any(
+        _read_kind(folder / name) == kind for kind, name in FACTS_NAMES.items()
     )
 
 

@@ -159,20 +159,29 @@ def binarize(stored: NDArray[np.uint16], value: float | None) -> MaskArray:
     >>> binarize(np.array([0, 65534], np.uint16), None)
     array([0, 0], dtype=uint8)
     """
-    level = SCORE_LEVELS if value is None else _level(value)
-    pixels = (stored >= level).view(np.uint8)
+    pixels = (stored >= least_level(value)).view(np.uint8)
     pixels[stored == SCORE_NODATA] = MASK_NODATA
     return pixels
 
 
 def mark_seeds(stored: NDArray[np.uint16], low: float, value: float) -> MaskArray:
     """Return 1 where the score is at least ``low``, 2 at least ``value``, 255 where nodata."""
-    pixels = (stored >= _level(low)).view(np.uint8) + (stored >= _level(value)).view(np.uint8)
+    linked, sure = (stored >= least_level(score) for score in (low, value))
+    pixels = linked.view(np.uint8) + sure.view(np.uint8)
     pixels[stored == SCORE_NODATA] = MASK_NODATA
     return pixels
 
 
-def _level(value: float) -> int:
+def least_level(value: float | None) -> int:
+    """Return the stored level from which on a pixel is change; none reaches that of None.
+
+    Examples
+    --------
+    >>> least_level(0.5), least_level(None) == SCORE_LEVELS
+    (32767, True)
+    """
+    if value is None:
+        return SCORE_LEVELS
     return math.ceil(value * (SCORE_LEVELS - 1) - LEVEL_TOLERANCE)
 
 

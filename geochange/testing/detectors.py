@@ -103,10 +103,10 @@ def _check_protocol(detector: Detector) -> None:
 
 def _check_whole(build: Callable[[], Detector], pair: ArrayPair) -> FloatArray:
     """Check what one tile that holds all gives, and return it."""
-    parameters = {name: copy.copy(value) for name, value in vars(build()).items()}
+    parameters = {name: pickle.dumps(value) for name, value in vars(build()).items()}
     detector = _fit(build, pair, max(pair.shape))
     score = score_pair(detector, pair, tile_size=max(pair.shape))
-    kept = {name: value for name, value in vars(detector).items() if name in parameters}
+    kept = {n: pickle.dumps(value) for n, value in vars(detector).items() if n in parameters}
     require(kept == parameters, "fit and score leave parameters as __init__ got them")
     require(np.array_equal(np.isnan(score), ~pair.valid), "NaN exactly where a date is invalid")
     inside = score[pair.valid]

@@ -30,7 +30,7 @@ def make_run(tmp_path, make_changes):
         changes = make_changes(geobox, count) if count else None
         if count:
             changes["status"] = ["unreviewed"] * (count - 1) + ["accepted"]
-            for position, name in enumerate(list(fields)[9:]):
+            for position, name in enumerate(n for n in fields if n.startswith("delta_")):
                 changes[name] = position + 0.5
         write_gpkg([] if changes is None else [changes], folder / "changes.gpkg",
                    fields=fields, geobox=geobox)  # fmt: skip

@@ -72,6 +72,7 @@ def test_properties_have_one_order_and_plain_values(tmp_path, grid, fields, chan
         "pixels": 9,
         "area_m2": None,
         "perimeter_m": 120.0,
+        "misregistration_risk": None,
         "date_before": None,
         "date_after": "2020-06-09",
         "cloud_risk": None,

@@ -23,6 +23,7 @@ NAMES = [
     "pixels",
     "area_m2",
     "perimeter_m",
+    "misregistration_risk",
     "date_before",
     "date_after",
     "cloud_risk",
@@ -30,7 +31,7 @@ NAMES = [
     "delta_nir",
     "status",
 ]
-TYPES = ["OFTInteger64", "OFTString", *["OFTReal"] * 2, "OFTInteger64", *["OFTReal"] * 2]
+TYPES = ["OFTInteger64", "OFTString", *["OFTReal"] * 2, "OFTInteger64", *["OFTReal"] * 3]
 TYPES += ["OFTDate"] * 2 + ["OFTReal"] * 3 + ["OFTString"]
 
 

@@ -1,0 +1,1 @@
+"""How small and how faint a change a method finds in a given pair: changes that are put in."""
