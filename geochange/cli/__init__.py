@@ -24,6 +24,7 @@ VERBS = {
     "models": "List the networks that come with geochange, or show one of them.",
     "sensitivity": "Measure how small and how faint a change a method finds in a pair.",
     "explain": "Say which bands, dates and pixels made a part of a map change.",
+    "annotate": "Label change in a browser, with pre-labels to accept or reject.",
     "export": "Write the changes of a finished run, or a network, in another format.",
     "train": "Train a network on labelled pairs; resumes exactly where it stopped.",
     "finetune": "Train on from a checkpoint, with other scenes and other bands.",

@@ -1,0 +1,21 @@
+"""Labelling change in a browser: a project of labels on disk, and the web tool that edits it.
+
+>>> from geochange import annotation
+>>> project = annotation.create_project("labels.gcproj", "a.tif", "b.tif")  # doctest: +SKIP
+>>> app = annotation.make_app(project)  # doctest: +SKIP
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "app": ["make_app"],
+        "importing": ["import_labels"],
+        "labels": ["Labels", "read_labels"],
+        "opening": ["create_project", "open_project"],
+        "project": ["Project"],
+        "schema": ["LabelClass", "Schema", "read_schema"],
+        "serving": ["serve"],
+    },
+)

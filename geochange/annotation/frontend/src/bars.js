@@ -1,0 +1,136 @@
+// Top bar, tool palette, tile bar, help, and the card for a clash of edits.
+import { h, icon } from './dom.js';
+import { KEYS } from './keys.js';
+import { MODES, MODE_NAMES } from './views.js';
+import { TOOLS } from './tools.js';
+
+export class TopBar {
+  constructor({ model, on }) {
+    this.model = model;
+    const { project } = model;
+    this.modes = new Map(MODES.map((mode) => [mode, h('button', { role: 'radio', 'data-mode': mode, onclick: () => on.mode(mode) }, MODE_NAMES[mode])]));
+    this.link = h('button', { class: 'chip', id: 'link', onclick: on.flush, title: 'Send now (Ctrl+S)' });
+    this.meter = h('progress', { max: 1, value: 0, 'aria-label': 'Tiles done' });
+    this.done = h('span', { class: 'done', id: 'progress' });
+    this.undo = h('button', { class: 'mini', title: 'Undo (Ctrl+Z)', 'aria-label': 'Undo', onclick: on.undo }, icon('undo'));
+    this.redo = h('button', { class: 'mini', title: 'Redo (Ctrl+Shift+Z)', 'aria-label': 'Redo', onclick: on.redo }, icon('redo'));
+    this.root = h('header', {},
+      h('div', { class: 'brand' }, h('img', { src: 'static/icon.svg', alt: '', width: 22, height: 22 }),
+        h('span', { class: 'name', title: project.name }, project.name)),
+      h('div', { class: 'segments', role: 'radiogroup', 'aria-label': 'View' }, [...this.modes.values()]),
+      h('div', { class: 'work' }, this.undo, this.redo),
+      h('div', { class: 'progress' }, this.meter, this.done),
+      this.link,
+      h('span', { class: 'who', title: 'Labels are saved in this name' }, project.annotator),
+      h('button', { class: 'mini', title: 'Keys (?)', 'aria-label': 'Help', onclick: on.help }, icon('help')));
+  }
+
+  showMode(mode) {
+    for (const [name, button] of this.modes) button.setAttribute('aria-checked', String(name === mode));
+  }
+
+  showHistory() {
+    this.undo.disabled = !this.model.made.length;
+    this.redo.disabled = !this.model.undone.length;
+  }
+
+  showLink() {
+    const { link, waiting, savedAt } = this.model;
+    const time = savedAt?.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+    const texts = {
+      saved: waiting ? `Saving ${waiting} …` : savedAt ? `Saved ${time}` : 'All saved',
+      saving: `Saving ${waiting} …`,
+      lost: `No server · ${waiting} unsent`,
+      locked: `New link needed · ${waiting} unsent`,
+    };
+    this.link.textContent = texts[link];
+    this.link.dataset.state = link;
+    this.link.dataset.waiting = waiting;
+  }
+
+  showProgress({ total, done, states, eta_seconds: eta, verdicts }) {
+    this.meter.max = total;
+    this.meter.value = done;
+    const left = eta && done < total ? ` · ${duration(eta)} left` : '';
+    this.done.textContent = `${done} / ${total} tiles${left}`;
+    this.done.dataset.done = done;
+    this.done.title = `${states.no_change ?? 0} without change, ${states.unsure ?? 0} unsure, ${states.unusable ?? 0} unusable; ${verdicts.accepted ?? 0} labels`;
+  }
+}
+
+function duration(seconds) {
+  if (seconds < 90) return `${Math.max(Math.round(seconds), 1)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+export class Palette {
+  constructor(on) {
+    const tool = (name) => h('button', { 'data-tool': name, title: `${TOOLS[name].name} (${TOOLS[name].key})`, 'aria-label': TOOLS[name].name, onclick: () => on.tool(name) },
+      icon(name), h('kbd', {}, TOOLS[name].key));
+    const act = (name, title, key, action) => h('button', { title: `${title} (${key})`, 'aria-label': title, onclick: action }, icon(name), h('kbd', {}, key));
+    this.tools = new Map(Object.keys(TOOLS).map((name) => [name, tool(name)]));
+    this.root = h('nav', { class: 'palette', 'aria-label': 'Tools' }, [...this.tools.values()], h('hr'),
+      act('merge', 'Merge the selected', 'J', on.merge), act('simplify', 'Simplify', 'Q', on.simplify), act('remove', 'Delete', 'X', on.remove));
+  }
+
+  show(name) {
+    for (const [tool, button] of this.tools) button.setAttribute('aria-pressed', String(tool === name));
+  }
+}
+
+export class TileBar {
+  constructor(on) {
+    const button = (text, key, action, kind = '') => h('button', { class: kind, onclick: action }, h('span', {}, text), h('kbd', {}, key));
+    this.accept = button('Accept', 'A', on.accept, 'yes');
+    this.reject = button('Reject', 'D', on.reject, 'no');
+    this.position = h('span', { class: 'position', id: 'position' });
+    this.none = button('No change', '⇧↵', on.noChange, 'strong');
+    this.done = button('Tile done', '↵', on.done, 'strong');
+    this.root = h('footer', {},
+      h('div', { class: 'group' }, this.accept, this.reject),
+      h('div', { class: 'group' },
+        h('button', { class: 'mini', title: 'Previous tile (Backspace)', 'aria-label': 'Previous tile', onclick: on.back }, icon('previous')),
+        this.position,
+        h('button', { class: 'mini', title: 'Next tile to do', 'aria-label': 'Next tile to do', onclick: on.next }, icon('next'))),
+      h('div', { class: 'group' }, this.none, this.done, button('Unsure', 'U', on.unsure), button('Unusable', 'K', on.unusable)));
+  }
+
+  show(position, total, some) {
+    this.position.textContent = `${position + 1} / ${total}`;
+    this.accept.disabled = !some;
+    this.reject.disabled = !some;
+  }
+}
+
+const WORDS = new Set(['and', 'or', 'arrows', '/', '–']);
+const keyCap = (part) => (WORDS.has(part) ? ` ${part} ` : [h('kbd', {}, part), ' ']);
+
+export function helpDialog() {
+  const dialog = h('dialog', { class: 'help', 'aria-label': 'Keys' },
+    h('div', { class: 'line' }, h('h1', {}, 'Keys'), h('button', { class: 'mini', 'aria-label': 'Close', onclick: () => dialog.close() }, icon('cross'))),
+    h('div', { class: 'columns' }, KEYS.map(([title, keys]) =>
+      h('section', {}, h('h2', {}, title), h('dl', {}, keys.map(([key, what]) => [h('dt', {}, key.split(' ').map(keyCap)), h('dd', {}, what)]))))),
+    h('p', { class: 'facts' }, 'Keys rest while you type. Every edit is saved at once and can be undone, also after a reload.'));
+  dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
+  return dialog;
+}
+
+export function clashCard(clash, resolve) {
+  const names = { tile: 'this tile', annotation: 'this label' };
+  const { target } = clash.item.edit.ops[0];
+  const when = clash.when ? new Date(clash.when).toLocaleTimeString() : '';
+  const dialog = h('dialog', { class: 'clash', 'aria-label': 'Two edits of the same' },
+    h('h1', {}, 'Two edits of the same'),
+    h('p', {}, `${clash.by || 'Someone'} changed ${names[target]} ${when ? `at ${when}` : ''}, on another page, before your edit (${clash.item.edit.kind}) arrived.`),
+    h('div', { class: 'group' },
+      ...[['theirs', 'Keep theirs'], ['mine', 'Keep mine'], ['both', 'Keep both']]
+        .filter(([choice]) => choice !== 'both' || target === 'annotation')
+        .map(([choice, text]) => h('button', { 'data-choice': choice, onclick: () => {
+          dialog.close();
+          dialog.remove();
+          resolve(choice);
+        } }, text))));
+  dialog.addEventListener('cancel', (event) => event.preventDefault());
+  return dialog;
+}

@@ -1,0 +1,71 @@
+"""Labels as tables, out and in again."""
+
+import geopandas
+import numpy as np
+import pytest
+import shapely
+
+from geochange.annotation.importing import import_labels
+from geochange.annotation.labels import read_labels, to_grid, to_world
+from geochange.annotation.opening import create_project
+from geochange.annotation.views import find_features
+
+from .conftest import PLACES, SHAPE, annotation, edit, square, tile_op, write_dates
+
+EVERYTHING = (0, 0, SHAPE[1], SHAPE[0])
+
+
+def test_negatives_are_labels(project):
+    for tile in (3, 5, 8):
+        project.save(edit([tile_op(tile, "no_change")], {str(tile): 0}, "tile"), "ann")
+    labels = read_labels(project)
+    assert labels.negatives["id"].tolist() == [3, 5, 8]
+    assert set(labels.negatives["annotator"]) == {"ann"}
+    assert len(labels.polygons) == 0
+
+
+def test_a_label_says_where_it_comes_from(project):
+    one = find_features(project.database, EVERYTHING)["candidates"][0]
+    op = annotation(one["tile"], "x", candidate=one["id"], source="model_edited", geom=square(3, 3))
+    project.save(edit([op], {str(one["tile"]): 0}, "edit"), "ann")
+    row = read_labels(project).polygons.iloc[0]
+    assert (row["source"], row["candidate"], row["run"]) == ("model_edited", one["id"], 1)
+    assert (row["model"], row["weights_sha256"], row["schema_version"]) == ("cva", "", 1)
+    assert (row["annotator"], row["class"], row["view_mode"]) == ("ann", "change", "swipe")
+    assert row["score"] == pytest.approx(one["score"])
+
+
+@pytest.mark.filterwarnings("ignore:.crs. was not provided")
+@pytest.mark.parametrize("place", PLACES)
+def test_out_and_in_again_is_the_same(place, tmp_path):
+    files = write_dates(tmp_path, place)
+    project = create_project(tmp_path / "labels", *files, tile_size=128)
+    rng = np.random.default_rng(1)
+    drawn = [shapely.Point(*rng.uniform(20, 300, 2)).buffer(9.3, 5) for _ in range(8)]
+    world = to_world(np.array(drawn), project)
+    crs = PLACES[place][0]
+    frame = geopandas.GeoDataFrame({"class": ["change"] * 7 + ["house"]}, geometry=world, crs=crs)
+    frame.to_file(tmp_path / "in.gpkg", engine="pyogrio")
+    done = import_labels(project, tmp_path / "in.gpkg", verdict="accepted")
+    assert (done.added, done.outside, done.unknown_classes) == (8, 0, {"house": 1})
+    found = read_labels(project).polygons
+    assert (found.crs is None) == (crs is None)
+    back = to_grid(np.asarray(found.geometry.array), project)
+    for polygon in drawn:
+        near = min(back, key=lambda other: other.centroid.distance(polygon.centroid))
+        assert polygon.hausdorff_distance(near) <= 1e-6
+    assert set(found["source"]) == {"imported"}
+    project.close()
+
+
+def test_an_import_leaves_out_what_does_not_fit(project, tmp_path):
+    project.save(edit([tile_op(1, "no_change")], {"1": 0}, "tile"), "ann")
+    pixels = [shapely.box(10, 10, 20, 20), shapely.box(200, 200, 220, 220),
+              shapely.box(9000, 0, 9010, 10)]  # fmt: skip
+    world = to_world(np.array(pixels), project)
+    crs = project.pair.geobox.crs.to_wkt()
+    geopandas.GeoDataFrame(geometry=world, crs=crs).to_crs("EPSG:4326").to_file(
+        tmp_path / "in.geojson", engine="pyogrio"
+    )
+    done = import_labels(project, tmp_path / "in.geojson")
+    assert (done.added, done.outside, done.in_done_tiles) == (1, 1, 1)
