@@ -115,4 +115,8 @@ def is_shipped(name_or_path: str | os.PathLike[str]) -> bool:
 
 
 def _paths() -> dict[str, Path]:
-    return {path.stem: path for path in sorted(FOLDER.glob(f"*{SUFFIX}"))}
+    return {path.stem: path for path in sorted(FOLDER.glob(f"*{SUFFIX}"), key=_stem)}
+
+
+def _stem(path: Path) -> str:
+    return path.stem
