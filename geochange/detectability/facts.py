@@ -122,7 +122,9 @@ def _say_corner(measured: Measured, shares: Shares) -> str:
     first, last, contrast = corner
     extent = _extent(design, design.sizes_px[first])
     sigmas = f"{design.contrasts[contrast]:g} sigmas or more"
-    if last + 1 < len(design.sizes_px):
+    if first == last:
+        extent = f"{extent} alone, of {sigmas},"
+    elif last + 1 < len(design.sizes_px):
         extent = f"{extent} to {_extent(design, design.sizes_px[last])}, of {sigmas},"
     else:
         extent = f"{extent} and {sigmas}"
@@ -136,8 +138,9 @@ def _extent(design: Design, size: float) -> str:
 def find_corner(measured: Measured, shares: Shares) -> tuple[int, int, int] | None:
     """Return smallest and largest size, and the contrast from which on changes are found.
 
-    Several do; it is the one with the smallest product of size and contrast. Larger sizes belong to
-    it as long as they are found too, or would be but for a few places.
+    Several do; it is the one with the smallest product of size and contrast for each size that it
+    holds for. Larger sizes belong to it as long as they are found too, or would be but for a few
+    places.
 
     Parameters
     ----------
@@ -149,15 +152,24 @@ def find_corner(measured: Measured, shares: Shares) -> tuple[int, int, int] | No
     tuple of int or None
         Positions in the design; None where nothing is found.
     """
+    design = measured.design
     steady = np.minimum.accumulate(shares[:, ::-1], axis=1)[:, ::-1]
-    product = np.outer(measured.design.sizes_px, measured.design.contrasts)
-    product[steady < WANTED] = np.inf
-    first, contrast = (int(n) for n in np.unravel_index(int(np.argmin(product)), product.shape))
-    if not np.isfinite(product[first, contrast]):
-        return None
-    missed = np.flatnonzero(steady[first:, contrast] < WANTED - SLACK)
-    last = first + int(missed[0]) - 1 if missed.size else len(steady) - 1
-    return first, last, contrast
+    corners = [
+        (int(first), _last_found(steady[:, contrast], int(first)), int(contrast))
+        for first, contrast in np.argwhere(steady >= WANTED)
+    ]
+
+    def cost(corner: tuple[int, int, int]) -> float:
+        first, last, contrast = corner
+        return design.sizes_px[first] * design.contrasts[contrast] / (last + 1 - first)
+
+    return min(corners, key=cost, default=None)
+
+
+def _last_found(shares: Shares, first: int) -> int:
+    """Return the last size of those from ``first`` on that are found without a gap."""
+    missed = np.flatnonzero(shares[first:] < WANTED - SLACK)
+    return first + int(missed[0]) - 1 if missed.size else len(shares) - 1
 
 
 def _percent(share: float) -> str:

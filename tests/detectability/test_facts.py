@@ -23,8 +23,14 @@ def measured(shares, level=40_000, shape="square", trials=100):
         ([[0, 0, 1], [0, 1, 1], [1, 1, 1]], (0, 2, 2), "of 1 x 1 px and 8 sigmas or more are"),
         ([[0, 0, 0], [0, 0.9, 1], [0, 1, 1]], (1, 2, 1), "of 3 x 3 px and 4 sigmas or more are"),
         ([[0, 0, 0], [0, 0, 1], [0, 0, 0.86]], (1, 2, 2), "of 3 x 3 px and 8 sigmas or more are"),
-        ([[0, 0, 0], [0, 1, 1], [0, 0, 0]], (1, 1, 1), "of 3 x 3 px to 3 x 3 px, of 4 sigmas"),
+        (
+            [[0, 0, 0], [0, 1, 1], [0, 0, 0]],
+            (1, 1, 1),
+            "of 3 x 3 px alone, of 4 sigmas or more, are",
+        ),
         ([[0, 0, 0], [1, 0, 1], [0, 0, 0]], (1, 1, 2), "of 8 sigmas or more, are found with 90 %"),
+        ([[0, 1, 1], [0, 0, 1], [0, 0, 1]], (0, 2, 2), "of 1 x 1 px and 8 sigmas or more are"),
+        ([[0, 1, 1], [0, 1, 1], [0, 0, 0]], (0, 1, 1), "of 1 x 1 px to 3 x 3 px, of 4 sigmas"),
         ([[0, 0, 0], [0, 0, 0], [0, 0, 0.8]], None, "of up to 8 x 8 px and 8 sigmas are not"),
     ],
 )

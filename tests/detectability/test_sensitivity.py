@@ -74,7 +74,7 @@ def test_disc_and_seed_make_other_places(pair):
         for more in ({}, {"seed": 1}, {"shape": "disc"})
     )
     assert first.facts["thresholds"]["run"]["found"] != other.facts["thresholds"]["run"]["found"]
-    assert "8 px across" in str(disc)
+    assert " px across and " in str(disc)
 
 
 def test_a_run_says_it_in_its_report(pair, tmp_path, monkeypatch):
