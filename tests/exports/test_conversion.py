@@ -109,7 +109,7 @@ def test_shapefile_names_stay_apart(count, make_run, tmp_path):
     assert info["features"] == count
     back = geopandas.read_file(path)
     for position, name in enumerate(names[-4:-1]):
-        np.testing.assert_array_equal(back[name].astype(float), np.full(count, position + 1.5))
+        np.testing.assert_array_equal(back[name].astype(float), np.full(count, position + 0.5))
     with pytest.raises(OutputExistsError):
         export(run, path)
     export(run, path, min_score=0.6, overwrite=True)
