@@ -44,7 +44,7 @@ from geochange.errors import GeochangeWarning
 Row = dict[str, object]
 TABLES = ("windows", "fields", "scenes", "no-change", "speed")
 SETS = ("building/val", "oscd", "landsat_nanjing", "aerial")
-METHODS = ("cva", "mad", "irmad", "sfa", "pca-kmeans", "context", "auto")
+METHODS = ("cva", "mad", "irmad", "sfa", "pca-kmeans", "context", "faint", "feature-match", "auto")
 LARGE_PX = 10_000
 
 
