@@ -38,7 +38,8 @@ class DenoiseSettings:
     Raises
     ------
     UsageError
-        Unknown kind, a window that is even or too large, looks that are none or not asked for.
+        Unknown kind, a window that is even, too large or without a filter, looks that are none or
+        not asked for.
     """
 
     kind: str = "none"
@@ -49,6 +50,9 @@ class DenoiseSettings:
         if self.kind not in DENOISERS:
             msg = f"unknown filter '{self.kind}'{suggest(self.kind, DENOISERS)}"
             raise UsageError(msg)
+        if self.window is not None and self.kind == "none":
+            msg = f"a window of {self.window} px smooths nothing without a filter; choose one of "
+            raise UsageError(msg + ", ".join(WINDOWS))
         if self.window is not None and (
             self.window % 2 == 0 or not 3 <= self.window <= MOST_WINDOW
         ):
@@ -57,7 +61,7 @@ class DenoiseSettings:
         if self.kind == "refined-lee" and self.window not in (None, REFINED_PX):
             msg = f"refined-lee has a window of {REFINED_PX} px; leave it out, or use lee"
             raise UsageError(msg)
-        if self.looks is not None and (self.kind not in SPECKLE or self.looks <= 0):
+        if self.looks is not None and (self.kind not in SPECKLE or not 0 < self.looks < np.inf):
             msg = f"looks are a number above 0 for {' and '.join(SPECKLE)}, got {self.looks:g}"
             raise UsageError(msg)
 

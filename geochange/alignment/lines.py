@@ -89,7 +89,8 @@ def fit_trimmed(x: Table, y: Table) -> Lines:
     >>> lines.gain.round(2).tolist(), lines.offset.round(1).tolist()
     ([2.0, 0.5], [5.0, -3.0])
     """
-    usable = ~(is_flat(x) | is_flat(y))
+    core = x[:CORE_PX], y[:CORE_PX]  # which may be flat where all pixels together are not
+    usable = ~np.any([is_flat(date) for date in (x, y, *core)], axis=0)
     if not usable.any():
         return Lines(np.ones(len(usable)), np.zeros(len(usable)), np.zeros(len(x), bool))
     u, v = x[:, usable], y[:, usable]

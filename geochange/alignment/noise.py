@@ -126,5 +126,7 @@ def find_mode(values: Vector) -> float:
 def _cut(image: NDArray[np.generic]) -> NDArray[np.generic]:
     """Return windows side by side, (n, pixels)."""
     size = LOOKS_PX
+    if min(image.shape) < size:
+        return np.empty((0, size * size), image.dtype)
     views = sliding_window_view(image, (size, size))[::size, ::size]
     return views.reshape(-1, size * size)

@@ -91,7 +91,7 @@ def measure_tie(core: Window, margin: int, before: Date, after: Date, matching: 
     tie = Tie(core.col + core.width / 2, core.row + core.height / 2, NO_DATA)
     one, known = _cut(show_structure(*before, matching), HALO_PX + margin)
     two, known2 = _cut(show_structure(*after, matching), HALO_PX)
-    if min(known.mean(), known2.mean()) < MIN_VALID:
+    if min(known.sum(), known2.sum()) < MIN_VALID * known.size:  # the rim may be off the grid
         return tie
     peak = find_peak(one, known, two, known2)
     if peak is None:

@@ -64,10 +64,10 @@ class Design:
             raise UsageError(msg)
         _require_ascending("sizes", self.sizes_px, LARGEST_PX)
         _require_ascending("contrasts", self.contrasts, float("inf"))
-        if self.trials < 1 or not 0 <= self.blur_px <= 2:
+        if self.trials < 1 or self.seed < 0 or not 0 <= self.blur_px <= 2:
             msg = (
-                f"a sensitivity needs trials of at least 1 and a blur of 0 to 2 px, got "
-                f"{self.trials} and {self.blur_px:g}"
+                "a sensitivity needs trials of at least 1, a seed of at least 0 and a blur of 0 to "
+                f"2 px, got {self.trials}, {self.seed} and {self.blur_px:g}"
             )
             raise UsageError(msg)
 
@@ -98,7 +98,7 @@ class Design:
 
 
 def _require_ascending(name: str, values: Sequence[float], limit: float) -> None:
-    rising = all(a < b for a, b in pairwise(values))
+    rising = all(a < b for a, b in pairwise(values)) and np.isfinite(values).all()
     if not values or not rising or values[0] <= 0 or values[-1] > limit:
         most = "" if limit == float("inf") else f", at most {limit:g}"
         given = ", ".join(f"{value:g}" for value in values) or "none"

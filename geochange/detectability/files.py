@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.detectability.facts import list_rows
+from geochange.detectability.measuring import FALSE_ALARMS
 from geochange.io.atomic import explain_failure
 from geochange.io.outputs import write_json
 from geochange.viz.detection import Panel, plot_detection
@@ -50,7 +51,7 @@ def draw_sensitivity(facts: Mapping[str, Any]) -> bytes:
 def figure_of(facts: Mapping[str, Any]) -> NotebookFigure:
     """Draw the probability of detection, a panel for each threshold and kind of change."""
     panels = [
-        Panel(_name_threshold(name, cut), f"{kind} change", _divide(found, cut["tried"]))
+        Panel(name_threshold(name, cut), f"{kind} change", _divide(found, cut["tried"]))
         for name, cut in facts["thresholds"].items()
         for kind, found in cut["found"].items()
     ]
@@ -67,7 +68,9 @@ def _divide(found: list[list[int]], tried: list[int]) -> NDArray[np.float64]:
     return shares
 
 
-def _name_threshold(name: str, cut: Mapping[str, Any]) -> str:
+def name_threshold(name: str, cut: Mapping[str, Any]) -> str:
+    """Name a threshold above its panel."""
     score = "none" if cut["score"] is None else f"{cut['score']:.3f}"
-    what = "false-alarm rate" if name == "false alarms" else "the run's own threshold:"
-    return f"{what} {cut['share_above']:.2g}, score {score}"
+    if name == FALSE_ALARMS:
+        return f"false-alarm rate {cut['share_above']:.2g}, score {score}"
+    return f"the run's own threshold, score {score}, reached by {cut['share_above']:.2g} of the px"

@@ -85,8 +85,8 @@ def settle_method(
 
 
 def _check_tolerance(shift: int, options: Mapping[str, object]) -> None:
-    if not 0 <= shift <= LARGEST_PX:
-        msg = f"a shift tolerance has 0 to {LARGEST_PX} px, got {shift}"
+    if not isinstance(shift, int) or not 0 <= shift <= LARGEST_PX:
+        msg = f"a shift tolerance has 0 to {LARGEST_PX} px, whole ones, got {shift}"
         raise UsageError(msg)
     if options.get("shift", shift) != shift:
         msg = (

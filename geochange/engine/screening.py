@@ -29,6 +29,8 @@ FRACTION = 2.0
 """Reflectance as a fraction stays below."""
 DIGITAL = 1e-4
 """What 16-bit numbers of reflectance are usually multiplied by."""
+DARKEST_LAND = 0.1
+"""Reflectance that some pixels reach in some band of any land; counts of a sensor stay below."""
 UNKNOWN_GSD_M = 10.0
 
 
@@ -57,7 +59,7 @@ def screen_pair(pair: Pair, stages: Stages, *, mask: bool = False) -> Clouds:
         return replace(seen.salvage(tile.read), tile=tile)
 
     blocks = list(stages.run_here(read, plan.sample(MAX_PIXELS), in_flight=2))
-    scales = _choose_scales(blocks, model)
+    scales = _choose_scales(blocks)
     if scales is None:
         return _give_up("pixel values are no reflectance", mask=mask)
     model = replace(model, scales=scales)
@@ -105,17 +107,17 @@ def _give_up(reason: str, *, mask: bool) -> Clouds:
     return Clouds(said=f"clouds: not looked for and not left out, since {reason}" if mask else "")
 
 
-def _choose_scales(blocks: Sequence[PairBlock], model: CloudModel) -> tuple[float, float] | None:
+def _choose_scales(blocks: Sequence[PairBlock]) -> tuple[float, float] | None:
     """Return what turns values of each date into reflectance; None where nothing does."""
     scales = []
     for dates in zip(*((block.before, block.after) for block in blocks), strict=True):
         owned = zip(dates, blocks, strict=True)
-        values = np.concatenate([date[model.red][block.owned] for date, block in owned])
+        values = np.concatenate([date[:, block.owned] for date, block in owned], axis=1)
         if not values.size:
             return None
-        high = float(np.quantile(values, 0.99))
+        high = float(np.quantile(values, 0.99, axis=1).max())
         scale = 1.0 if high <= FRACTION else DIGITAL
-        if not 0.01 < high * scale <= FRACTION:
+        if not DARKEST_LAND < high * scale <= FRACTION:
             return None
         scales.append(scale)
     return scales[0], scales[1]

@@ -126,6 +126,7 @@ def resample(
         )
         index = start_row * width + start_col
         total = None if whole else np.zeros(place[0].shape, np.float32)
+        lacking = np.zeros(place[0].shape, bool)
         for i, row_weight in enumerate(weights[1]):
             for j, col_weight in enumerate(weights[0]):
                 weight = row_weight * col_weight
@@ -133,11 +134,14 @@ def resample(
                 for band, target in zip(framed, out, strict=True):
                     target[part] += weight * band.ravel().take(there)
                 if total is not None:
-                    total += weight * present.ravel().take(there)
+                    seen = present.ravel().take(there)
+                    total += weight * seen
+                    lacking |= seen == 0
         if total is not None:
             enough = total > MIN_WEIGHT
             known[part] &= enough
-            out[:, part] /= np.where(enough, total, np.float32(1))
+            # a full sum of weights is 1 but for rounding, by which windows would differ
+            out[:, part] /= np.where(enough & lacking, total, np.float32(1))
     np.copyto(out, 0, where=~known)
     return out, known
 

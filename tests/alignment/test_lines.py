@@ -59,6 +59,16 @@ def test_constant_bands_are_left_and_harm_no_other(dates):
     assert not nothing.invariant.any()
 
 
+def test_a_band_that_is_flat_where_the_fit_looks_first_is_left(dates):
+    rng = np.random.default_rng(3)
+    order = np.concatenate([rng.permutation(20_000), rng.permutation(20_000)])
+    x, y = (date[order] for date in dates)
+    x[:11_000, 1] = 0
+    lines = fit_trimmed(x, y)
+    assert (lines.gain[1], lines.offset[1]) == (1, 0)
+    np.testing.assert_allclose(lines.gain[[0, 2]], GAIN[[0, 2]], rtol=0.02)
+
+
 def test_equal_dates_have_exact_lines():
     x = np.random.default_rng(0).uniform(0, 255, (3000, 2)).round()
     lines = fit_trimmed(x, 2 * x + 3)

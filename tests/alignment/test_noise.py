@@ -27,6 +27,7 @@ def test_even_images_and_images_without_data_have_the_most_looks():
     flat = np.full((50, 50), 7.0, np.float32)
     assert measure_looks(measure_evenness(flat, np.ones(flat.shape, bool))) == MOST_LOOKS
     assert measure_looks(measure_evenness(flat, np.zeros(flat.shape, bool))) == MOST_LOOKS
+    assert measure_looks(measure_evenness(flat[:3], np.ones((3, 50), bool))) == MOST_LOOKS
 
 
 def test_noise_is_found_on_edges_and_slopes_and_beside_holes():

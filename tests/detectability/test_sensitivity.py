@@ -8,6 +8,7 @@ from scipy.special import ndtr, ndtri
 
 import geochange as gc
 from geochange.cli import main
+from geochange.detectability.files import name_threshold
 from geochange.detectability.shapes import footprint, render
 from geochange.errors import BandError, DataWarning, InputError, OutputExistsError, UsageError
 from geochange.tiles import Window
@@ -37,6 +38,12 @@ def probability_of_cva(size, contrast, rate):
         missed = (ndtr(cut - raised) - ndtr(-cut)) / (1 - rate)
         found.append(1 - np.prod(missed))
     return np.mean(found)
+
+
+def test_a_panel_tells_a_score_from_a_share():
+    cut = {"score": 0.5, "share_above": 0.3}
+    assert name_threshold("run", cut).endswith("threshold, score 0.500, reached by 0.3 of the px")
+    assert name_threshold("false alarms", cut) == "false-alarm rate 0.3, score 0.500"
 
 
 def test_what_a_sensitivity_leaves(pair, tmp_path):

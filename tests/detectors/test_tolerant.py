@@ -92,7 +92,7 @@ def test_methods_that_forgive_by_themselves_do_so():
 
 
 def test_tolerances_that_cannot_be():
-    for wrong in (-1, 9):
+    for wrong in (-1, 9, 1.5):
         with pytest.raises(UsageError, match="0 to 8 px"):
             settle_method("cva", {}, TRAITS, shift_tolerance=wrong)
     with pytest.raises(UsageError, match="exclude"):

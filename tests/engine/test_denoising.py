@@ -56,6 +56,8 @@ def test_none_is_the_pair_itself_and_wrong_settings_are_one_line(radar, write_ra
         "window is an odd number from 3": {"method": "lee", "window": 4},
         "refined-lee has a window of 7 px": {"method": "refined-lee", "window": 5},
         "looks are a number above 0 for lee": {"method": "median", "looks": 3},
+        "looks are a number above 0 .* got nan": {"method": "lee", "looks": float("nan")},
+        "window of 5 px smooths nothing without a filter": {"method": "none", "window": 5},
     }.items():
         with pytest.raises(UsageError, match=wrong):
             gc.denoise(radar, **said)

@@ -139,6 +139,19 @@ def test_images_that_have_nothing_in_common_are_left_and_it_is_said(write_raster
     assert "as they lie" in found.said
 
 
+@pytest.mark.parametrize("size", [40, 64])
+def test_a_chip_of_one_window_is_registered_if_it_has_much_in_common(write_raster, size):
+    ground = _ground()
+    moved = ndimage.shift(ground, (0, -0.4, 1.3), order=3)
+    other = _ground(seed=7)
+    chips = [image[:, 100 : 100 + size, 90 : 90 + size] for image in (ground, moved, other)]
+    paths = [write_raster(f"{i}.tif", chip.astype(np.uint16)) for i, chip in enumerate(chips)]
+    found = gc.register(gc.open_pair(paths[0], paths[1]))
+    assert found.applied
+    np.testing.assert_allclose(found.displacement.matrix[2::3], (1.3, -0.4), atol=0.05)
+    assert not gc.register(gc.open_pair(paths[0], paths[2])).reliable
+
+
 def test_flat_images_and_images_without_data_are_left(write_raster):
     flat = np.full((1, 200, 200), 700, np.uint16)
     pair = gc.open_pair(write_raster("b.tif", flat), write_raster("a.tif", flat))

@@ -65,6 +65,7 @@ def test_what_cannot_be_told_is_said_to_who_asked(write_dates, write_raster):
         ({"scale": 1 / 40, "dtype": np.uint8}, "8-bit values are no reflectance"),
         ({"names": ("a", "b", "c", "d")}, "that needs bands that are known to be blue"),
         ({"scale": 1e-7, "dtype": np.float32}, "pixel values are no reflectance"),
+        ({"scale": 1 / 6}, "pixel values are no reflectance"),  # counts of 11 bits
     ):
         pair = gc.open_pair(*write_dates(**given))
         assert _screen(pair) == Clouds()

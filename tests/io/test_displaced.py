@@ -113,6 +113,19 @@ def test_the_same_bytes_come_for_any_tile_size_and_from_a_pickle(file, displacem
                 assert (part[:, *inner] == whole[:, *place]).all()
 
 
+def test_a_hole_far_away_moves_no_byte(write_raster, image):
+    image[:, 90:, 100:] = -1
+    file = describe_raster(write_raster("h.tif", image, nodata=-1))
+    reader = GridReader(file, file.geobox, "cubic", _bend())
+    whole, valid = _whole(reader)
+    for tile in TilePlan(SHAPE, 30):
+        part, known = reader.read(tile.read)
+        place = tile.core.slices_in(Window(0, 0, *SHAPE))
+        inner = tile.core_in_read
+        assert (known[inner] == valid[place]).all()
+        assert (part[:, *inner] == whole[:, *place]).all()
+
+
 @pytest.mark.parametrize("crs", ["EPSG:32632", "EPSG:32633", "EPSG:4326"])
 def test_coordinates_between_the_nodes_are_right_to_a_hundredth_of_a_pixel(crs):
     grid = GeoBox(SHAPE, HERE, "EPSG:32632")
