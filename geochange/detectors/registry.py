@@ -10,6 +10,7 @@ from geochange.detectors.base import Detector
 from geochange.detectors.context import ContextDetector
 from geochange.detectors.cva import CVA
 from geochange.detectors.faint import FaintDetector
+from geochange.detectors.feature_match import FeatureMatchDetector
 from geochange.detectors.log_ratio import LogRatio
 from geochange.detectors.mad import IRMAD, MAD
 from geochange.detectors.network import NetworkDetector
@@ -75,6 +76,12 @@ _ENTRIES = (
         "Changes of few pixels and little contrast: matched filter, whitening, clutter around",
         "Nielsen et al. 1998; Reed & Yu 1990",
         FaintDetector,
+    ),
+    Method(
+        "feature-match",
+        "Patches that find no match near; dates aligned to a few pixels only, any bands",
+        "Theiler & Wohlberg 2012; Nielsen 2007",
+        FeatureMatchDetector,
     ),
     Method(
         "irmad",

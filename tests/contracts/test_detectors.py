@@ -28,6 +28,8 @@ def test_twenty_bands(name):
         ("sfa", {"max_iterations": 1, "window": 3}),
         ("sfa", {"shift": 1}),
         ("pca-kmeans", {"block": 9, "components": 5}),
+        ("feature-match", {"radius": 1, "patch": 3, "around": 5, "slack": 0}),
+        ("feature-match", {"variates": 1, "texture": 0.0, "windows": 20}),
         ("log-ratio", {"unit": "db", "speckle": 7, "context": 1}),
         ("log-ratio", {"unit": "intensity"}),
     ],
