@@ -10,6 +10,8 @@ import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+FIRST = "01_quickstart"
+"""What every new user runs; the others take half a minute each and more."""
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,13 @@ def execute():
     return module.execute
 
 
-@pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[] if path.stem == FIRST else pytest.mark.slow)
+        for path in PATHS
+    ],
+)
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:(zmq|jupyter_client|traitlets).*")
 def test_a_notebook_runs_and_shows_pictures(execute, path):
     notebook = execute(path)
