@@ -24,7 +24,7 @@ from geochange.detectors.auto import Choice, choose_method
 from geochange.detectors.base import Detector
 from geochange.detectors.choosing import build_detector, name_network, settle_method
 from geochange.engine.preparing import F, check_preparation, prepare_pair
-from geochange.engine.runner import Runner, count_processors, open_runner
+from geochange.engine.runner import Runner, count_tasks, open_runner
 from geochange.engine.scoring import Scored, fit_detector, require_valid, score_tiles
 from geochange.engine.sizing import choose_tile_size, parse_memory
 from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_nothing
@@ -273,7 +273,7 @@ def detect(
         len(pair.before.bands),
         tile_size,
         halo=detector.halo + smoothing.halo_px,
-        tasks=max(1, workers) * (threads or (1 if workers else count_processors())),
+        tasks=count_tasks(workers, threads),
         workers=workers,
         limit_bytes=limit,
     )

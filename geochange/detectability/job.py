@@ -25,7 +25,7 @@ from geochange.detectors.base import Detector, plan_tiles
 from geochange.detectors.choosing import build_detector, name_network, settle_method
 from geochange.engine.journal import count_levels
 from geochange.engine.preparing import check_preparation, prepare_pair
-from geochange.engine.runner import count_processors, open_runner
+from geochange.engine.runner import count_tasks, open_runner
 from geochange.engine.scoring import fit_detector, read_or_salvage, require_valid, score_block
 from geochange.engine.sizing import choose_tile_size, parse_memory
 from geochange.engine.stages import Progress, Stages, report_nothing
@@ -132,14 +132,13 @@ def sensitivity(
     )
     detector = build_detector(choice, shift_tolerance, features)
     rule = str(detector.threshold if threshold is None else plain(threshold))
-    score_at_p = getattr(detector, "score_at_p", None)
-    check_threshold(rule, has_probability=score_at_p is not None)
+    check_threshold(rule, has_probability=hasattr(detector, "score_at_p"))
     size = choose_tile_size(
         pair.shape,
         len(pair.before.bands),
         tile_size,
         halo=detector.halo,
-        tasks=max(1, workers) * (threads or (1 if workers else count_processors())),
+        tasks=count_tasks(workers, threads),
         workers=workers,
         limit_bytes=parse_memory(memory_limit),
     )
@@ -155,7 +154,8 @@ def sensitivity(
             fit_detector(detector, pair, stages)
         with stages.stage("score"):
             histogram = count_scores(detector, pair, size, stages)
-        own = choose_threshold(histogram, rule, score_at_p=getattr(detector, "score_at_p", None))
+        score_at_p = getattr(detector, "score_at_p", None)
+        own = choose_threshold(histogram, rule, score_at_p=score_at_p)
         cuts = choose_cuts(histogram, false_alarms, own, score_at_p=score_at_p)
         with stages.stage("probe"):
             measured = measure(pair, detector, design, cuts, stages)

@@ -206,6 +206,17 @@ def count_processors() -> int:
     return os.cpu_count() or 1
 
 
+def count_tasks(workers: int = 0, threads: int = 0) -> int:
+    """Return how many tasks run side by side on this machine, of a runner opened with the same.
+
+    Examples
+    --------
+    >>> count_tasks(workers=2, threads=3), count_tasks(workers=4), count_tasks(threads=5)
+    (6, 4, 5)
+    """
+    return max(1, workers) * (threads or (1 if workers else count_processors()))
+
+
 @contextmanager
 def open_runner(
     *,

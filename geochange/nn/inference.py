@@ -14,13 +14,12 @@ from geochange.errors import ResourceError
 from geochange.nn.ferry import open_ferry
 from geochange.nn.network import ChangeNet
 from geochange.nn.normalization import LIMIT, Scaling
+from geochange.nn.onnxfile import FLIPS
 from geochange.nn.precision import MOST_SCORE_ERROR, choose_device, prepare
 from geochange.nn.verdicts import describe_situation, recall, remember
 
 STRIP_ROWS = 64
 """Rows normalised at a time: they stay in the processor's cache."""
-FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
-"""Axes to flip in test-time averaging."""
 
 
 class Predictor:

@@ -28,6 +28,7 @@ OUTPUT = "probability"
 MOST_BYTES = 2**31 - 1
 """What a protocol buffer can hold."""
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
+"""Axes to flip in test-time averaging, whatever runs the network."""
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]

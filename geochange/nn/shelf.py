@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from geochange.errors import UsageError, suggest
@@ -115,8 +116,4 @@ def is_shipped(name_or_path: str | os.PathLike[str]) -> bool:
 
 
 def _paths() -> dict[str, Path]:
-    return {path.stem: path for path in sorted(FOLDER.glob(f"*{SUFFIX}"), key=_stem)}
-
-
-def _stem(path: Path) -> str:
-    return path.stem
+    return {path.stem: path for path in sorted(FOLDER.glob(f"*{SUFFIX}"), key=attrgetter("stem"))}

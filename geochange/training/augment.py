@@ -115,6 +115,12 @@ def exchange_dates(sample: Sample) -> Sample:
     return Sample(sample.after, sample.before, sample.label, sample.valid)
 
 
+def exchange_by_chance(rng: np.random.Generator, sample: Sample, chance: float) -> Sample:
+    """Exchange the dates, now and then, where they have the same number of bands."""
+    drawn = rng.random() < chance
+    return exchange_dates(sample) if drawn and len(sample.before) == len(sample.after) else sample
+
+
 def perturb_radiometry(
     rng: np.random.Generator, image: FloatArray, config: AugmentConfig
 ) -> FloatArray:
@@ -133,6 +139,15 @@ def perturb_radiometry(
         strength = np.float32(rng.random() * config.noise)
         changed += strength * rng.standard_normal(image.shape, dtype=np.float32)
     return changed
+
+
+def perturb_dates(rng: np.random.Generator, sample: Sample, config: AugmentConfig) -> Sample:
+    """Perturb the radiometry of each date by itself; invalid pixels stay 0."""
+    before, after = (
+        np.where(sample.valid, perturb_radiometry(rng, date, config), np.float32(0))
+        for date in (sample.before, sample.after)
+    )
+    return Sample(before.astype(np.float32), after.astype(np.float32), sample.label, sample.valid)
 
 
 def drop_bands(rng: np.random.Generator, sample: Sample, share: float) -> Sample:

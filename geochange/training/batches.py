@@ -17,8 +17,8 @@ from geochange.training.augment import (
     apply_geometry,
     draw_geometry,
     drop_bands,
-    exchange_dates,
-    perturb_radiometry,
+    exchange_by_chance,
+    perturb_dates,
 )
 from geochange.training.cache import SceneCache
 from geochange.training.chips import PATCHES, REAL, UNCHANGED, Chip, ChipSampler
@@ -109,17 +109,10 @@ class ChipMaker:
         kind, chip, geometry, rng, sample = self._draw(step, index)
         sample = self._synthesise(rng, kind, chip, geometry, sample)
         sample = apply_geometry(sample, geometry)
-        before, after = (
-            np.where(sample.valid, perturb_radiometry(rng, date, self.config.augment), 0)
-            for date in (sample.before, sample.after)
-        )
-        sample = Sample(
-            before.astype(np.float32), after.astype(np.float32), sample.label, sample.valid
-        )
+        sample = perturb_dates(rng, sample, self.config.augment)
         if self.config.augment.drop_bands:
             sample = drop_bands(rng, sample, self.config.augment.drop_bands)
-        exchanged = rng.random() < self.config.augment.exchange and len(before) == len(after)
-        return exchange_dates(sample) if exchanged else sample
+        return exchange_by_chance(rng, sample, self.config.augment.exchange)
 
     def describe(self, step: int, indexes: Sequence[int]) -> str:
         """Say where the chips of a batch come from."""

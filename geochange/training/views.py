@@ -12,8 +12,8 @@ from geochange.blocks import BoolArray
 from geochange.training.augment import (
     apply_geometry,
     draw_geometry,
-    exchange_dates,
-    perturb_radiometry,
+    exchange_by_chance,
+    perturb_dates,
 )
 from geochange.training.cache import SceneCache
 from geochange.training.chips import ChipSampler
@@ -92,15 +92,10 @@ class ViewMaker:
     def _make(self, step: int, index: int) -> tuple[Sample, Sample, BoolArray]:
         """Make the weak and the strong view of a chip, and the rectangle that is another's."""
         rng, weak = self._draw(step, index)
-        if rng.random() < self.config.augment.exchange and len(weak.before) == len(weak.after):
-            weak = exchange_dates(weak)
+        weak = exchange_by_chance(rng, weak, self.config.augment.exchange)
         chosen = self.config.unlabelled
         radiometry = AugmentConfig(gain=chosen.gain, offset=chosen.offset, noise=chosen.noise)
-        before, after = (
-            np.where(weak.valid, perturb_radiometry(rng, date, radiometry), np.float32(0))
-            for date in (weak.before, weak.after)
-        )
-        strong = Sample(before.astype(np.float32), after.astype(np.float32), weak.label, weak.valid)
+        strong = perturb_dates(rng, weak, radiometry)
         return weak, strong, draw_box(rng, weak.valid.shape, chosen.cutmix)
 
     def _draw(self, step: int, index: int) -> tuple[np.random.Generator, Sample]:
