@@ -1,8 +1,5 @@
-from .alignment.denoising import Denoising as Denoising
 from .alignment.pair import Pair as Pair
 from .alignment.pair import open_pair as open_pair
-from .alignment.radiometry import Normalization as Normalization
-from .alignment.registration import Registration as Registration
 from .batch import read_manifest as read_manifest
 from .batch import run_batch as run_batch
 from .blocks import PairBlock as PairBlock
@@ -33,6 +30,9 @@ from .maps.threshold import Threshold as Threshold
 from .nn.shelf import Model as Model
 from .nn.shelf import list_models as list_models
 from .pipeline import detect as detect
+from .radiometry.denoising import Denoising as Denoising
+from .radiometry.normalization import Normalization as Normalization
+from .registration.result import Registration as Registration
 from .tiles import Tile as Tile
 from .tiles import TilePlan as TilePlan
 from .tiles import Window as Window

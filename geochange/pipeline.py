@@ -18,7 +18,6 @@ from typing import Any
 
 from geochange.alignment.grid import gsd_m
 from geochange.alignment.pair import Pair, open_pair
-from geochange.alignment.residual import measure_residual
 from geochange.detectability.limits import describe_limits, require_comparable, require_unsmoothed
 from geochange.detectors.auto import Choice, choose_method
 from geochange.detectors.base import Detector
@@ -65,6 +64,7 @@ from geochange.maps.kept import Kept
 from geochange.maps.misregistration import add_risk
 from geochange.maps.preview import PreviewGrid
 from geochange.maps.threshold import check_threshold, choose_threshold, least_threshold
+from geochange.registration.residual import measure_residual
 from geochange.viz.pictures import choose_display_bands
 
 NOT_SETTINGS = (

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from geochange.alignment.pair import Pair
-from geochange.alignment.registration import check_mode
 from geochange.annotation.database import Database
 from geochange.annotation.levels import LevelCache
 from geochange.annotation.pictures import Pictures
@@ -38,6 +37,7 @@ from geochange.exports.run import describe_inputs
 from geochange.io.provenance import plain
 from geochange.io.scene import Source
 from geochange.maps.changemap import open_map
+from geochange.registration.result import check_mode
 from geochange.tiles import TilePlan
 
 NAME = "project.db"

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from geochange.alignment.pair import Pair
-from geochange.alignment.registration import Registration
 from geochange.io.displacement import STILL, Displacement
 from geochange.maps.changemap import ChangeMap
+from geochange.registration.result import Registration
 
 Found = Mapping[str, Any]
 """``displacement``, ``applied`` and ``said``, plain enough for JSON."""

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange.alignment.denoising import DenoiseSettings
 from geochange.alignment.pair import Pair
 from geochange.detectability.design import FALSE_ALARMS, Design
 from geochange.detectability.facts import describe
@@ -17,6 +16,7 @@ from geochange.detectors.base import Detector
 from geochange.engine.stages import Stages
 from geochange.errors import BandError, DataWarning, InputError, UsageError
 from geochange.maps.threshold import Threshold
+from geochange.radiometry.denoising import DenoiseSettings
 
 
 def require_comparable(pair: Pair) -> None:

@@ -7,23 +7,23 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange.alignment.denoising import (
-    SPECKLE,
-    DenoiseSettings,
-    Denoising,
-    say_denoising,
-)
-from geochange.alignment.noise import (
-    measure_evenness,
-    measure_looks,
-    measure_sigma,
-    respond_to_noise,
-)
 from geochange.alignment.pair import Pair
 from geochange.blocks import BoolArray, FloatArray
 from geochange.engine.runner import open_runner
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.errors import InputError
+from geochange.radiometry.denoising import (
+    SPECKLE,
+    DenoiseSettings,
+    Denoising,
+    say_denoising,
+)
+from geochange.radiometry.noise import (
+    measure_evenness,
+    measure_looks,
+    measure_sigma,
+    respond_to_noise,
+)
 from geochange.tiles import Tile, TilePlan
 
 TILE_PX = 256

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import chdtrc
 
-from geochange.alignment.lines import (
+from geochange.alignment.pair import Pair
+from geochange.blocks import FloatArray, PairBlock, PixelSample, Places
+from geochange.detectors.mad import IRMAD
+from geochange.engine.runner import open_runner
+from geochange.engine.scoring import FIT_TILE_PX
+from geochange.engine.stages import Progress, Stages, report_nothing
+from geochange.io.radiometry import BandMap
+from geochange.radiometry.lines import (
     MAD_TO_SIGMA,
     Lines,
     Table,
@@ -18,9 +25,7 @@ from geochange.alignment.lines import (
     fit_weighted,
     spread,
 )
-from geochange.alignment.pair import Pair
-from geochange.alignment.quantiles import match_quantiles
-from geochange.alignment.radiometry import (
+from geochange.radiometry.normalization import (
     UNNORMALIZED,
     BandFit,
     Normalization,
@@ -28,12 +33,7 @@ from geochange.alignment.radiometry import (
     decide,
     leave,
 )
-from geochange.blocks import FloatArray, PairBlock, PixelSample, Places
-from geochange.detectors.mad import IRMAD
-from geochange.engine.runner import open_runner
-from geochange.engine.scoring import FIT_TILE_PX
-from geochange.engine.stages import Progress, Stages, report_nothing
-from geochange.io.radiometry import BandMap
+from geochange.radiometry.quantiles import match_quantiles
 from geochange.tiles import Tile, TilePlan, Window
 
 MAX_PIXELS = 2_000_000

@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar
 
-from geochange.alignment.cloudiness import ClearSky, CloudReader, Clouds
-from geochange.alignment.denoising import DenoiseSettings, Denoising
 from geochange.alignment.pair import Pair
-from geochange.alignment.radiometry import Normalization, check_normalization
-from geochange.alignment.registration import Registration, check_mode
 from geochange.engine.denoising import denoise_pair
 from geochange.engine.normalizing import normalize_pair
 from geochange.engine.registering import register_pair
 from geochange.engine.runner import open_runner
 from geochange.engine.screening import screen_pair
 from geochange.engine.stages import Progress, Stages, report_nothing
+from geochange.radiometry.cloudiness import ClearSky, CloudReader, Clouds
+from geochange.radiometry.denoising import DenoiseSettings, Denoising
+from geochange.radiometry.normalization import Normalization, check_normalization
+from geochange.registration.result import Registration, check_mode
 
 
 class Found(Protocol):

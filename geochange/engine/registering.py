@@ -7,25 +7,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from geochange.alignment.evidence import Evidence, weigh_models
-from geochange.alignment.models import list_models
 from geochange.alignment.pair import Pair
-from geochange.alignment.registration import UNREGISTERED, Registration, check_mode, conclude
-from geochange.alignment.search import (
+from geochange.engine.runner import open_runner
+from geochange.engine.stages import Progress, Stages, report_nothing
+from geochange.errors import InputError
+from geochange.io.displacement import STILL, Displacement
+from geochange.io.pixelgrid import mesh
+from geochange.registration.evidence import Evidence, weigh_models
+from geochange.registration.models import list_models
+from geochange.registration.result import UNREGISTERED, Registration, check_mode, conclude
+from geochange.registration.search import (
     agree_on_shift,
     average_blocks,
     measure_coarsely,
     plan_search,
     search_margin,
 )
-from geochange.alignment.structure import HALO_PX, MATCHINGS
-from geochange.alignment.ties import UNREADABLE, Date, Tie, measure_tie
-from geochange.alignment.windows import FIRST_A_SIDE, plan_windows
-from geochange.engine.runner import open_runner
-from geochange.engine.stages import Progress, Stages, report_nothing
-from geochange.errors import InputError
-from geochange.io.displacement import STILL, Displacement
-from geochange.io.pixelgrid import mesh
+from geochange.registration.structure import HALO_PX, MATCHINGS
+from geochange.registration.ties import UNREADABLE, Date, Tie, measure_tie
+from geochange.registration.windows import FIRST_A_SIDE, plan_windows
 from geochange.tiles import Tile, TilePlan, Window
 from geochange.viz.pictures import choose_display_bands
 
@@ -253,7 +253,7 @@ class Look:
 
     def match_overviews(self) -> Displacement | None:
         """Find rotation and scale by features of the whole grid, seen coarsely."""
-        from geochange.alignment.features import match_features
+        from geochange.registration.features import match_features
 
         height, width = self.pair.shape
         if height * width > MAX_OVERVIEW_PIXELS:

@@ -7,8 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from geochange.alignment.cloudiness import CLOUDY, Clouds, say_clouds, take_bands
-from geochange.alignment.clouds import (
+from geochange.alignment.pair import Pair
+from geochange.blocks import PairBlock
+from geochange.engine.stages import Stages
+from geochange.radiometry.cloudiness import CLOUDY, Clouds, say_clouds, take_bands
+from geochange.radiometry.clouds import (
     CLOUD_WIDTH_M,
     MOST_RADIUS_PX,
     MOST_REACH_PX,
@@ -17,9 +20,6 @@ from geochange.alignment.clouds import (
     USEFUL,
     CloudModel,
 )
-from geochange.alignment.pair import Pair
-from geochange.blocks import PairBlock
-from geochange.engine.stages import Stages
 from geochange.tiles import Tile, TilePlan
 
 TILE_PX = 256

@@ -11,7 +11,6 @@ import rasterio.shutil
 from rasterio.windows import Window as RasterioWindow
 
 from geochange.alignment.pair import Pair, open_pair
-from geochange.alignment.registration import Registration
 from geochange.engine.preparing import check_preparation, prepare_pair
 from geochange.engine.runner import open_runner
 from geochange.engine.sizing import choose_tile_size
@@ -20,6 +19,7 @@ from geochange.exports.registered import draw_registration, write_tie_points
 from geochange.exports.run import describe_inputs
 from geochange.io.outputs import new_folder, write_json
 from geochange.io.scene import Source
+from geochange.registration.result import Registration
 from geochange.tiles import TilePlan, Window
 
 BLOCK_PX = 512

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.alignment.pair import Pair
-from geochange.alignment.registration import UNREGISTERED, Registration
 from geochange.detectability.files import draw_sensitivity
 from geochange.errors import DataWarning
 from geochange.exports.changes import best_changes, count_undescribed, total_classes
@@ -35,6 +34,7 @@ from geochange.io.vector import read_batches
 from geochange.maps.polygons import to_pixels
 from geochange.maps.sweep import Runner
 from geochange.maps.threshold import Threshold
+from geochange.registration.result import UNREGISTERED, Registration
 from geochange.viz import pictures
 
 PRODUCTS = ("score", "mask", "changes", "qgis", "report")

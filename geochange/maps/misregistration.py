@@ -33,7 +33,7 @@ Vectors = NDArray[np.float64]
 
 
 class ResidualField(Protocol):
-    """What is left of the displacement, such as :class:`geochange.alignment.residual.Residual`."""
+    """What is left of the displacement, as :class:`~geochange.registration.residual.Residual`."""
 
     def near(self, places: Vectors) -> tuple[Vectors, Vectors]:
         """Return mean (M, 2) and scatter (M,) in pixels at places (x, y), (M, 2)."""

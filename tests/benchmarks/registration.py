@@ -37,9 +37,9 @@ from shifts import ESTIMATORS, draw_windows
 from tables import describe_machine, format_table, tell
 
 import geochange
-from geochange.alignment.registration import Registration
 from geochange.engine.stages import peak_memory_bytes
 from geochange.errors import GeochangeWarning
+from geochange.registration.result import Registration
 
 Row = dict[str, object]
 TABLES = ("windows", "fields", "scenes", "no-change", "speed")

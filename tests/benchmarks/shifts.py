@@ -11,8 +11,8 @@ import numpy as np
 from displaced import displace_scene, shift
 from skimage.registration import phase_cross_correlation
 
-from geochange.alignment.structure import HALO_PX
-from geochange.alignment.ties import measure_tie
+from geochange.registration.structure import HALO_PX
+from geochange.registration.ties import measure_tie
 from geochange.tiles import Window
 
 MARGIN_PX = 12

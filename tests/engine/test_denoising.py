@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import geochange as gc
-from geochange.alignment.denoising import Denoising
 from geochange.errors import InputError, UsageError
+from geochange.radiometry.denoising import Denoising
 from geochange.tiles import Window
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import geochange as gc
-from geochange.alignment.cloudiness import Clouds
 from geochange.engine.runner import open_runner
 from geochange.engine.screening import screen_pair
 from geochange.engine.stages import Stages
+from geochange.radiometry.cloudiness import Clouds
 from geochange.tiles import Window
 
 NAMES = ("Blue", "Green", "Red", "NIR")

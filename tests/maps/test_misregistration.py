@@ -6,13 +6,13 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from scipy import ndimage
 
-from geochange.alignment.registration import Registration
-from geochange.alignment.residual import Residual, measure_residual
-from geochange.alignment.ties import Tie
 from geochange.blocks import PairBlock
 from geochange.io.displacement import Displacement
 from geochange.maps import misregistration
 from geochange.maps.misregistration import add_risk, measure_risk
+from geochange.registration.residual import Residual, measure_residual
+from geochange.registration.result import Registration
+from geochange.registration.ties import Tie
 from geochange.tiles import Tile, Window
 
 PLACE = Affine(10, 0, 500000, 0, -10, 5000000)

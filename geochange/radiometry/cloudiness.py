@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from geochange.alignment.clouds import CloudModel
 from geochange.alignment.pair import Pair
 from geochange.blocks import BoolArray, FloatArray
 from geochange.errors import UsageError
 from geochange.io.displacement import Displacement
+from geochange.radiometry.clouds import CloudModel
 from geochange.tiles import Window
 
 CLOUDY = 0.5

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from geochange.alignment.features import match_features
 from geochange.io.displacement import Displacement
+from geochange.registration.features import match_features
 
 
 def _ground(size=300, seed=0):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from geochange.alignment.structure import HALO_PX
-from geochange.alignment.ties import measure_tie
+from geochange.registration.structure import HALO_PX
+from geochange.registration.ties import measure_tie
 from geochange.tiles import Window
 
 CORE, MARGIN = Window(100, 200, 64, 64), 8

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange.alignment.models import Model
-from geochange.alignment.ties import Tie
 from geochange.io.displacement import STILL, Displacement
+from geochange.registration.models import Model
+from geochange.registration.ties import Tie
 
 Array = NDArray[np.float64]
 FOLDS = 5

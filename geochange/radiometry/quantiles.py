@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from geochange.alignment.lines import Vector
 from geochange.io.radiometry import BandMap, Knots
+from geochange.radiometry.lines import Vector
 
 RANKS = np.concatenate([[0.001, 0.005], np.linspace(0.01, 0.99, 50), [0.995, 0.999]])
 """Shares of the pixels that lie below the knots."""

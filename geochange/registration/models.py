@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange.alignment.ties import Tie
 from geochange.io.displacement import STILL, Displacement
 from geochange.io.splinefield import SplineField, spline_weights
+from geochange.registration.ties import Tie
 
 Array = NDArray[np.float64]
 MODELS = ("none", "shift", "affine", "field")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geochange.alignment.clouds import CloudModel
+from geochange.radiometry.clouds import CloudModel
 
 MODEL = CloudModel(0, 1, 2, nir=3, cirrus=4, radius_px=4, reach_px=20)
 SHAPE = (90, 100)

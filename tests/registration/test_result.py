@@ -8,10 +8,10 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from geochange.alignment.pair import Pair
-from geochange.alignment.registration import Registration, check_mode, conclude
-from geochange.alignment.ties import Tie
 from geochange.errors import UsageError
 from geochange.io.displacement import STILL, Displacement
+from geochange.registration.result import Registration, check_mode, conclude
+from geochange.registration.ties import Tie
 
 GRID = GeoBox((400, 500), Affine(10, 0, 500000, 0, -10, 5000000), "EPSG:32632")
 TIES = (

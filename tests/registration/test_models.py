@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geochange.alignment.models import Model, find_consensus, list_models
-from geochange.alignment.ties import Tie
 from geochange.io.displacement import Displacement
+from geochange.registration.models import Model, find_consensus, list_models
+from geochange.registration.ties import Tie
 
 SHAPE = (800, 1000)
 TURNED = Displacement((1.001, -0.002, 2.5, 0.003, 0.999, -1.5))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from geochange.alignment.quantiles import match_quantiles
+from geochange.radiometry.quantiles import match_quantiles
 
 
 def test_a_curved_response_is_followed_and_never_turns_back():

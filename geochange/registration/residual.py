@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from geochange.alignment.registration import Registration
 from geochange.io.displacement import STILL
+from geochange.registration.result import Registration
 
 NEIGHBOURS = 5
 """Windows that tell of a place."""

@@ -7,8 +7,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from geochange.alignment.lines import MAD_TO_SIGMA
 from geochange.blocks import BoolArray, FloatArray
+from geochange.radiometry.lines import MAD_TO_SIGMA
 
 Vector = NDArray[np.float64]
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from geochange.alignment.search import (
+from geochange.registration.search import (
     agree_on_shift,
     average_blocks,
     measure_coarsely,
     plan_search,
     search_margin,
 )
-from geochange.alignment.ties import Tie
+from geochange.registration.ties import Tie
 
 
 def test_far_shifts_are_found_coarsely():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geochange.alignment.lines import agreement, fit_trimmed, fit_weighted
+from geochange.radiometry.lines import agreement, fit_trimmed, fit_weighted
 
 GAIN, OFFSET = np.array([1.3, 0.8, 1.0]), np.array([-40.0, 25.0, 0.0])
 

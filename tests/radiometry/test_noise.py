@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geochange.alignment.noise import (
+from geochange.radiometry.noise import (
     MOST_LOOKS,
     find_mode,
     measure_evenness,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from geochange.alignment.correlation import correlate, find_peak
+from geochange.registration.correlation import correlate, find_peak
 
 
 def _ground(size=120, seed=0):

@@ -11,10 +11,10 @@ import numpy as np
 
 from geochange.alignment.grid import gsd_m
 from geochange.alignment.pair import Pair
-from geochange.alignment.ties import Tie
 from geochange.errors import UsageError, suggest
 from geochange.io.displacement import STILL, Displacement
 from geochange.io.pixelgrid import mesh
+from geochange.registration.ties import Tie
 
 MODES = ("auto", "off", "global", "local")
 WORTH_PX = 0.1

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from geochange.alignment.correlation import find_peak
-from geochange.alignment.refinement import refine
-from geochange.alignment.structure import FINE_PX, HALO_PX, show_structure
 from geochange.blocks import BoolArray, FloatArray
+from geochange.registration.correlation import find_peak
+from geochange.registration.refinement import refine
+from geochange.registration.structure import FINE_PX, HALO_PX, show_structure
 from geochange.tiles import Window
 
 MIN_VALID = 0.5
@@ -82,7 +82,7 @@ def measure_tie(core: Window, margin: int, before: Date, after: Date, matching: 
     before, after : float32 (C, H, W), bool (H, W)
         Pixels and validity of ``core`` padded by ``margin + HALO_PX`` at both dates.
     matching : str
-        See :func:`geochange.alignment.structure.show_structure`.
+        See :func:`geochange.registration.structure.show_structure`.
 
     Returns
     -------

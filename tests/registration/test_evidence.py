@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geochange.alignment.evidence import weigh_models
-from geochange.alignment.models import list_models
-from geochange.alignment.ties import Tie
+from geochange.registration.evidence import weigh_models
+from geochange.registration.models import list_models
+from geochange.registration.ties import Tie
 
 SHAPE = (900, 900)
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange.alignment.correlation import find_peak
-from geochange.alignment.structure import HALO_PX, show_structure
-from geochange.alignment.ties import MIN_CORRELATION, MIN_RATIO, NO_MATCH, USED, Date, Tie
 from geochange.blocks import BoolArray, FloatArray
 from geochange.io.displacement import Displacement
+from geochange.registration.correlation import find_peak
+from geochange.registration.structure import HALO_PX, show_structure
+from geochange.registration.ties import MIN_CORRELATION, MIN_RATIO, NO_MATCH, USED, Date, Tie
 from geochange.tiles import Tile, Window
 
 MAX_SHIFT_PX = 100

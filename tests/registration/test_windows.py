@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from geochange.alignment.windows import MAX_A_SIDE, plan_windows
+from geochange.registration.windows import MAX_A_SIDE, plan_windows
 
 
 @pytest.mark.parametrize("overlap", [False, True])

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from geochange.alignment.radiometry import (
+from geochange.errors import UsageError
+from geochange.io.radiometry import AS_IS, BandMap
+from geochange.radiometry.normalization import (
     BandFit,
     Normalization,
     check_normalization,
     decide,
     leave,
 )
-from geochange.errors import UsageError
-from geochange.io.radiometry import AS_IS, BandMap
 
 RED = BandFit("red", 1.2, -30.0, 0.01, 2.0, 400.0, 0.9, 0.5, 0.2)
 CIRRUS = BandFit("cirrus", 0.8, 1.0, 0.1, 1.0, 12.0, 0.1, 0.9, 0.8)

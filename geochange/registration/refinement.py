@@ -60,7 +60,7 @@ def refine(
     image, valid : float32, bool (h, w)
     wider, wider_valid : float32, bool (h + 2 m, w + 2 m)
     start : tuple of float
-        ``(dx, dy)`` of :class:`geochange.alignment.correlation.Peak`.
+        ``(dx, dy)`` of :class:`geochange.registration.correlation.Peak`.
 
     Returns
     -------

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from geochange.alignment.refinement import refine
+from geochange.registration.refinement import refine
 
 MARGIN = 8
 INNER = np.s_[MARGIN:-MARGIN, MARGIN:-MARGIN]
