@@ -22,6 +22,7 @@ from geochange.training.learnsettings import (
     OptimizerConfig,
     ValidationConfig,
 )
+from geochange.training.presets import spread_preset, spread_setting
 from geochange.training.settings import build, override, read_toml, to_table, write_toml
 from geochange.training.startsettings import StartConfig
 from geochange.training.unlabelledsettings import UnlabelledConfig
@@ -77,12 +78,15 @@ class TrainConfig:
 def parse_config(table: Mapping[str, Any]) -> TrainConfig:
     """Build a config from nested tables.
 
+    In the table ``augment``, ``preset`` stands for one of
+    :data:`geochange.training.presets.PRESETS`.
+
     Raises
     ------
     UsageError
         An unknown key or a value that cannot be.
     """
-    return build(TrainConfig, table)
+    return build(TrainConfig, spread_preset(table))
 
 
 def read_config(
@@ -108,7 +112,7 @@ def read_config(
     >>> read_config("building.toml", {"data.root": "/data"}).steps  # doctest: +SKIP
     4700
     """
-    settings = dict(settings or {})
+    settings = spread_setting(settings or {})
     for name in ("data.root", "start.checkpoint"):
         if isinstance(settings.get(name), str) and settings[name]:
             settings[name] = os.path.abspath(str(settings[name]))
@@ -147,4 +151,4 @@ def load_config(
     if isinstance(config, str | os.PathLike):
         return read_config(config, settings)
     table = to_table(config) if isinstance(config, TrainConfig) else config
-    return parse_config(override(table, settings or {}))
+    return parse_config(override(table, spread_setting(settings or {})))
