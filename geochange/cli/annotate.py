@@ -62,6 +62,21 @@ DEFAULT = "labels.gcproj"
     multiple=True,
     help="Whose labels these are; repeat it for a link each. Default: your user name.",
 )
+@click.option(
+    "--import",
+    "files",
+    multiple=True,
+    type=click.Path(),
+    help="Labels to take in: polygons, or a mask raster of classes; repeatable.",
+)
+@click.option(
+    "--import-as",
+    type=click.Choice(["pending", "accepted"]),
+    default="pending",
+    show_default=True,
+    help="Whether they wait for a verdict.",
+)
+@click.option("--no-server", is_flag=True, help="Make or fill the folder, and show no page.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: any free one.")
 @click.option("--no-browser", is_flag=True, help="Do not open a browser.")
 @click.option("--public-url", help="Address under which a proxy shows the tool.")
@@ -78,6 +93,9 @@ def command(
     options: dict[str, object],
     threshold: str | None,
     annotators: tuple[str, ...],
+    files: tuple[str, ...],
+    import_as: str,
+    no_server: bool,
     port: int,
     no_browser: bool,
     public_url: str | None,
@@ -96,12 +114,18 @@ def command(
     """
     from geochange.annotation.serving import require_server, serve
 
-    require_server()
+    if not no_server:
+        require_server()
     fresh = not Path(output).exists()
     project = _open(output, before, after, run, making, fresh=fresh)
     try:
         for notice in project.describe()["notices"] if verbose else project.database.notices:
             click.echo(f"note: {notice}", err=True)
+        for file in files:
+            _import(project, file, import_as, annotators)
+        if no_server:
+            click.echo(output)
+            return
         project.start_levels()
         wanted = method or model or (fresh and run is None)
         if wanted and method != "none":
@@ -121,6 +145,26 @@ def command(
             serve(project, annotators=names, port=port, public_url=public_url, on_ready=tell)
     finally:
         project.close()
+
+
+def _import(project: Project, file: str, verdict: str, annotators: tuple[str, ...]) -> None:
+    from geochange.annotation.importing import import_labels
+
+    name = annotators[0] if annotators else _user_name()
+    done = import_labels(project, file, annotator=name, verdict=verdict)
+    facts = {
+        "cut at the border": done.clipped,
+        "outside": done.outside,
+        "in tiles that were done, left out": done.in_done_tiles,
+    }
+    said = [f"{count} {what}" for what, count in facts.items() if count]
+    said += [f"{done.tiles} tiles are done"] if done.tiles else []
+    first = project.schema.classes[0].name
+    said += [
+        f"no class is called {word} ({count}): {first} now"
+        for word, count in done.unknown_classes.items()
+    ]
+    click.echo("; ".join([f"{file}: {done.added} labels", *said]))
 
 
 def _user_name() -> str:
