@@ -34,6 +34,10 @@ class Call:
     project : Project
     annotator : str
         Who asks.
+    reviewer : bool
+        Whether who asks is a reviewer.
+    reviewed : bool
+        Whether there are reviewers at all.
     path, query : mapping of str to str
     body : JSON value
         None without one.
@@ -41,6 +45,8 @@ class Call:
 
     project: Project
     annotator: str
+    reviewer: bool
+    reviewed: bool
     path: Params
     query: Params
     body: Any
@@ -64,6 +70,8 @@ def get_project(call: Call) -> Any:
     )
     return call.project.describe() | {
         "annotator": call.annotator,
+        "reviewer": call.reviewer,
+        "reviewed": call.reviewed,
         "settings": json.loads(row["content"]) if row else {},
     }
 
@@ -130,7 +138,7 @@ def get_features(call: Call) -> Any:
 
 def post_edit(call: Call) -> Any:
     """Save one edit."""
-    return call.project.save(call.body, call.annotator)
+    return call.project.save(call.body, call.annotator, reviewer=call.reviewer)
 
 
 def get_history(call: Call) -> Any:

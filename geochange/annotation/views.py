@@ -34,7 +34,8 @@ def list_tiles(database: Database) -> list[dict[str, Any]]:
 
 def describe_tile(row: sqlite3.Row) -> dict[str, Any]:
     """Return a tile as the page knows it."""
-    names = ("id", "col", "row", "width", "height", "rev", "reason", "uncertainty", "annotator")
+    names = ("id", "col", "row", "width", "height", "rev", "reason", "uncertainty", "annotator",
+             "author")  # fmt: skip
     return {name: row[name] for name in names} | tile_state(row)
 
 
@@ -178,7 +179,10 @@ def measure_progress(database: Database) -> dict[str, Any]:
     total = sum(states.values())
     done = sum(states.get(state, 0) for state in DONE)
     people = db.execute(
-        f"SELECT annotator, count(*) FROM tile WHERE state IN {DONE!r} GROUP BY annotator"
+        f"SELECT author, count(*) FROM tile WHERE state IN {DONE!r} GROUP BY author"
+    )
+    reviews = db.execute(
+        f"SELECT review, count(*) FROM tile WHERE state IN {DONE!r} GROUP BY review"
     )
     classes = db.execute(
         "SELECT class_id, count(*) FROM annotation WHERE deleted = 0 AND verdict = 'accepted'"
@@ -198,6 +202,7 @@ def measure_progress(database: Database) -> dict[str, Any]:
         "done": done,
         "left": left,
         "states": states,
+        "reviews": dict(reviews.fetchall()),
         "annotators": dict(people.fetchall()),
         "classes": dict(classes.fetchall()),
         "verdicts": dict(verdicts.fetchall()),

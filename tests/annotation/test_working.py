@@ -157,6 +157,7 @@ def test_done_with_candidates_left_asks_once(page):
     assert kinds == [["tile", 2]]
     page.tell("geochange.tour.go(1)")
     page.page.wait_for_timeout(300)
+    page.press("r")
     draw(page, [(60, 70), (100, 70), (100, 110), (60, 110)])
     page.saved()
     assert page.tell("geochange.model.tiles.get(1).state") == "todo"

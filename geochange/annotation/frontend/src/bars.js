@@ -1,4 +1,4 @@
-// Top bar, tool palette, tile bar.
+// Top bar and tool palette.
 import { h, icon } from './dom.js';
 import { MODES, MODE_NAMES } from './views.js';
 import { TOOLS } from './tools.js';
@@ -70,29 +70,5 @@ export class Palette {
 
   show(name) {
     for (const [tool, button] of this.tools) button.setAttribute('aria-pressed', String(tool === name));
-  }
-}
-
-export class TileBar {
-  constructor(on) {
-    const button = (text, key, action, kind = '') => h('button', { class: kind, onclick: action }, h('span', {}, text), h('kbd', {}, key));
-    this.accept = button('Accept', 'A', on.accept, 'yes');
-    this.reject = button('Reject', 'D', on.reject, 'no');
-    this.position = h('span', { class: 'position', id: 'position' });
-    this.none = button('No change', '⇧↵', on.noChange, 'strong');
-    this.done = button('Tile done', '↵', on.done, 'strong');
-    this.root = h('footer', {},
-      h('div', { class: 'group' }, this.accept, this.reject),
-      h('div', { class: 'group' },
-        h('button', { class: 'mini', title: 'Previous tile (Backspace)', 'aria-label': 'Previous tile', onclick: on.back }, icon('previous')),
-        this.position,
-        h('button', { class: 'mini', title: 'Next tile to do', 'aria-label': 'Next tile to do', onclick: on.next }, icon('next'))),
-      h('div', { class: 'group' }, this.none, this.done, button('Unsure', 'U', on.unsure), button('Unusable', 'K', on.unusable)));
-  }
-
-  show(position, total, some) {
-    this.position.textContent = `${position + 1} / ${total}`;
-    this.accept.disabled = !some;
-    this.reject.disabled = !some;
   }
 }

@@ -10,10 +10,11 @@ export const KEYS = [
     ['C', 'comment'],
   ]],
   ['Tile', [
-    ['Enter', 'done → next tile'],
+    ['Enter', 'done → next tile · as its reviewer: approve'],
     ['Shift+Enter', 'no change in this tile → next'],
     ['U', 'unsure → next'],
     ['K', 'unusable imagery → next'],
+    ['R', 'open a done tile again · as its reviewer: send it back'],
     ['Backspace', 'previous tile'],
     ['F', 'flag the tile'],
     ['T', 'fit the tile into the view'],
@@ -55,7 +56,7 @@ export function listen(on) {
   let spaceAt = 0;
   const actions = {
     a: on.accept, d: on.reject, g: on.zoomTo, c: on.comment, u: on.unsure, k: on.unusable,
-    f: on.flag, t: on.fitTile, v: on.nextMode, h: on.score, n: () => on.tool('draw'),
+    f: on.flag, r: on.reopen, t: on.fitTile, v: on.nextMode, h: on.score, n: () => on.tool('draw'),
     b: () => on.tool('brush'), w: () => on.tool('wand'), e: () => on.tool('edit'), o: () => on.tool('hole'),
     s: () => on.tool('split'), j: on.merge, q: on.simplify, x: on.remove, delete: on.remove,
     backspace: on.back, escape: on.cancel, '[': () => on.step(-1), ']': () => on.step(1),

@@ -188,6 +188,12 @@ export class Labels {
     this.source.changed();
   }
 
+  // Shows a polygon as the model has it, after an edit that was not taken.
+  restore(key) {
+    const feature = this.source.getFeatureById(key);
+    if (feature) feature.setGeometry(toMap(feature.get('geom')));
+  }
+
   outline(tile) {
     this.frame.clear();
     if (tile) this.frame.addFeature(new Feature(fromExtent(tileExtent(tile))));

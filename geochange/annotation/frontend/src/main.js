@@ -2,7 +2,7 @@
 import { get } from './api.js';
 import { Actions } from './actions.js';
 import { watchBackground } from './background.js';
-import { Palette, TileBar, TopBar } from './bars.js';
+import { Palette, TopBar } from './bars.js';
 import { makeCommands } from './commands.js';
 import { helpDialog } from './dialogs.js';
 import { Display } from './display.js';
@@ -18,6 +18,7 @@ import { makeGrid } from './pixels.js';
 import { makePointer } from './pointer.js';
 import { Scores } from './scores.js';
 import { Selection } from './selection.js';
+import { TileBar } from './tilebar.js';
 import { ToolOptions } from './tooloptions.js';
 import { Tools } from './tools.js';
 import { Tour } from './tour.js';
@@ -55,7 +56,7 @@ function makeControls(page) {
   page.panel = new Panel(page);
   page.top = new TopBar(page);
   page.palette = new Palette(page.on);
-  page.bar = new TileBar(page.on);
+  page.bar = new TileBar(page);
   page.options = new ToolOptions(tools, model.project);
   page.crowd = h('div', { class: 'hint crowd', id: 'crowd', hidden: true });
   Object.assign(page, makeRedraw(page));

@@ -34,7 +34,7 @@ export function wire(page) {
   });
 }
 
-function wireModel({ model, top, loader, soon, crowd }) {
+function wireModel({ model, top, loader, verdicts, soon, crowd }) {
   const progress = () => get('api/progress').then((found) => top.showProgress(found)).catch(() => null);
   model.addEventListener('features', soon);
   model.addEventListener('tiles', soon);
@@ -44,7 +44,7 @@ function wireModel({ model, top, loader, soon, crowd }) {
     if (detail.ops.some((op) => op.target === 'tile') || detail.kind !== 'edit') progress();
   });
   model.addEventListener('stale', () => loader.later(true));
-  model.addEventListener('note', ({ detail }) => toast(detail));
+  model.addEventListener('shut', ({ detail: id }) => verdicts.refuse(id));
   model.addEventListener('problem', ({ detail }) => toast(detail, 'error'));
   model.addEventListener('conflict', ({ detail }) => {
     const card = clashCard(detail, (choice) => model.resolve(choice));
