@@ -12,15 +12,18 @@ from geochange.annotation.geometry import combine, parse_polygon, plain_geometry
 from geochange.annotation.leases import end_lease, list_leases, take_lease
 from geochange.annotation.pictures import render_score_tile
 from geochange.annotation.project import Project
-from geochange.annotation.refusals import BAD_REQUEST, RefusedError
+from geochange.annotation.refusals import BAD_REQUEST, NOT_FOUND, RefusedError
+from geochange.annotation.superpixels import cut_tile
 from geochange.annotation.views import (
     describe_tile,
     find_features,
     list_history,
+    list_notes,
     list_tiles,
     measure_progress,
 )
 from geochange.annotation.wand import wave
+from geochange.tiles import Window
 
 Params = Mapping[str, Any]
 
@@ -117,13 +120,7 @@ def get_tiles(call: Call) -> Any:
 def get_tile(call: Call) -> Any:
     """Return one tile and who holds it."""
     number = _integer(call.path["tile"])
-    row = (
-        call.project.database.read()
-        .execute("SELECT * FROM tile WHERE id = ?", (number,))
-        .fetchone()
-    )
-    if row is None:
-        raise RefusedError(404, f"there is no tile {number}")
+    row = _tile_row(call, number)
     return describe_tile(row) | {"lease": list_leases(call.project.database).get(number)}
 
 
@@ -177,6 +174,21 @@ def post_wand(call: Call) -> Any:
     return {"geom": plain_geometry(wave(call.project.pair, result, on, point, tolerance))}
 
 
+def post_superpixels(call: Call) -> Any:
+    """Return a tile cut into small regions, as polygons."""
+    tile = _tile_row(call, _integer(call.fields.get("tile")))
+    point = _float(call.fields.get("x")), _float(call.fields.get("y"))
+    window = Window(tile["row"], tile["col"], tile["height"], tile["width"])
+    size = _float(call.fields.get("size", 16))
+    stretch = call.project.facts["stretch"]
+    return {"geometries": cut_tile(call.project.pair, stretch, window, point, size)}
+
+
+def get_notes(call: Call) -> Any:
+    """Return flags and comments."""
+    return {"notes": list_notes(call.project.database)}
+
+
 def post_geometry(call: Call) -> Any:
     """Unite, subtract, split, stroke or simplify polygons; stores nothing."""
     listed = call.fields.get("geometries", [])
@@ -227,6 +239,14 @@ def post_queue(call: Call) -> Any:
         str(call.fields.get("order")), seed if type(seed) is int and seed >= 0 else None
     )
     return {"tiles": list_tiles(call.project.database)}
+
+
+def _tile_row(call: Call, number: int) -> Any:
+    db = call.project.database.read()
+    row = db.execute("SELECT * FROM tile WHERE id = ?", (number,)).fetchone()
+    if row is None:
+        raise RefusedError(NOT_FOUND, f"there is no tile {number}")
+    return row
 
 
 def _place(path: Params) -> tuple[int, int, int]:
@@ -286,6 +306,8 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", "/api/tiles/{tile}/lease", delete_lease),
     ("GET", "/api/progress", get_progress),
     ("POST", "/api/wand", post_wand),
+    ("POST", "/api/superpixels", post_superpixels),
+    ("GET", "/api/notes", get_notes),
     ("POST", "/api/geometry", post_geometry),
     ("GET", "/api/jobs", get_jobs),
     ("DELETE", "/api/jobs/{job}", delete_job),

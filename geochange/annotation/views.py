@@ -172,6 +172,23 @@ def _describe_edit(db: sqlite3.Connection, seq: int) -> dict[str, Any]:
     }
 
 
+def list_notes(database: Database, limit: int = 500) -> list[dict[str, Any]]:
+    """Return tiles that are flagged or commented, then labels with a comment, the newest first."""
+    db = database.read()
+    tiles = db.execute(
+        "SELECT id AS tile, flag, note, remark, annotator, NULL AS label FROM tile"
+        " WHERE (flag OR note != '' OR remark != '') AND probe_of IS NULL"
+        " ORDER BY updated DESC LIMIT ?",
+        (limit,),
+    )
+    labels = db.execute(
+        "SELECT tile_id AS tile, 0 AS flag, note, '' AS remark, annotator, id AS label"
+        " FROM annotation WHERE note != '' AND deleted = 0 ORDER BY updated DESC LIMIT ?",
+        (limit,),
+    )
+    return [dict(row) for row in [*tiles, *labels]]
+
+
 def measure_progress(database: Database) -> dict[str, Any]:
     """Return how much is done, by whom, what it covers, and how long the rest may take."""
     db = database.read()

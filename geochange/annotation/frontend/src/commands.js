@@ -47,6 +47,7 @@ export function makeCommands(page) {
       else verdicts.reopen();
     },
     flag: () => actions.setTile('note', { flag: model.tile.flag ? 0 : 1 }),
+    nudge: (dx, dy) => page.nudge.by(dx / 2, dy / 2),
     fitTile: () => tour.fit(),
     back: () => (tools.back() ? null : tour.back()),
     next: () => tour.next(),

@@ -15,6 +15,7 @@ import { Loader } from './loading.js';
 import { Model } from './model.js';
 import { Panel } from './panel.js';
 import { makeGrid } from './pixels.js';
+import { Nudge } from './nudge.js';
 import { makePointer } from './pointer.js';
 import { Scores } from './scores.js';
 import { Selection } from './selection.js';
@@ -40,6 +41,7 @@ function makeParts(model) {
   page.selection = new Selection(model, page.labels, page.views);
   page.actions = new Actions(model, page.selection);
   page.tools = new Tools(page.views, page.labels, page.selection, page.actions, model);
+  page.nudge = new Nudge(page);
   page.tour = new Tour(model, page.views);
   page.loader = new Loader(model, page.views);
   page.scores = new Scores(page);

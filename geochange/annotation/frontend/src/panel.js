@@ -2,6 +2,7 @@
 import { DisplaySection } from './displaysection.js';
 import { h } from './dom.js';
 import { ModelSection } from './modelsection.js';
+import { NotesSection } from './notessection.js';
 import { TileSection } from './tilesection.js';
 
 function section(title, extra, ...content) {
@@ -15,6 +16,7 @@ export class Panel {
     this.tile = new TileSection(page);
     this.display = new DisplaySection(page);
     this.model = new ModelSection(page);
+    this.notes = new NotesSection(page);
     this.threshold = h('input', { type: 'range', id: 'threshold', min: 0, max: 1, step: 0.01, value: on.threshold(), 'aria-label': 'Score threshold' });
     this.thresholdText = h('output', {});
     this.threshold.addEventListener('input', () => on.setThreshold(Number(this.threshold.value)));
@@ -25,6 +27,7 @@ export class Panel {
       section('Labels', lists.labelCount, lists.labels),
       section('Class', null, lists.classes),
       this.display.root,
+      this.notes.root,
       this.model.root);
   }
 

@@ -4,8 +4,8 @@ import { DONE } from './model.js';
 import { REASONS, stateName } from './words.js';
 
 export class TileSection {
-  constructor({ model, tour, on }) {
-    Object.assign(this, { model, tour, on });
+  constructor({ model, tour, nudge, on }) {
+    Object.assign(this, { model, tour, nudge, on });
     this.title = h('h2', {});
     this.state = h('span', { class: 'badge' });
     this.facts = h('p', { class: 'facts' });
@@ -14,7 +14,22 @@ export class TileSection {
     this.note.addEventListener('change', () => on.note(this.note.value));
     this.note.addEventListener('keydown', (event) => event.key === 'Enter' && this.note.blur());
     this.remark = h('p', { class: 'remark', id: 'returned', hidden: true });
-    this.root = h('section', { class: 'tile' }, h('div', { class: 'line' }, this.title, this.state, this.flag), this.remark, this.facts, this.note);
+    this.shift = ['dx', 'dy'].map((name, n) => {
+      const box = h('input', { type: 'number', id: name, step: 0.25, min: -100, max: 100, title: `Shift of the after date as it is shown, in px ${n ? 'down' : 'to the right'} (Shift+arrows)`, 'aria-label': name });
+      box.addEventListener('input', () => box.value !== '' && nudge.set(...this.shift.map((one) => Number(one.value))));
+      return box;
+    });
+    this.unshift = h('button', { class: 'mini', title: 'No shift', 'aria-label': 'No shift', onclick: () => nudge.set(0, 0) }, icon('cross'));
+    nudge.addEventListener('change', () => this.renderShift());
+    const shifting = h('div', { class: 'row shift' }, h('span', {}, 'Shift after'), ...this.shift, this.unshift);
+    this.root = h('section', { class: 'tile' }, h('div', { class: 'line' }, this.title, this.state, this.flag), this.remark, this.facts, this.note, shifting);
+  }
+
+  renderShift() {
+    this.nudge.shift.forEach((value, n) => {
+      if (document.activeElement !== this.shift[n]) this.shift[n].value = value;
+    });
+    this.unshift.style.visibility = this.nudge.shift.some(Boolean) ? 'visible' : 'hidden';
   }
 
   render(position) {
@@ -32,6 +47,7 @@ export class TileSection {
     this.facts.textContent = facts.join(' · ');
     this.flag.classList.toggle('on', Boolean(tile.flag));
     this.flag.setAttribute('aria-pressed', String(Boolean(tile.flag)));
+    this.renderShift();
     if (document.activeElement !== this.note) this.note.value = this.on.noteText();
   }
 }

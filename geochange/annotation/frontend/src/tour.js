@@ -84,6 +84,7 @@ export class Tour extends EventTarget {
 
   async go(id) {
     const left = this.model.active;
+    this.dispatchEvent(new Event('leave'));
     this.model.active = id;
     this.model.since = performance.now();
     this.fit();

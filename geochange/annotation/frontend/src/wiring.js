@@ -59,7 +59,7 @@ function wireModel({ model, top, loader, verdicts, soon, crowd }) {
 }
 
 function wireParts(page) {
-  const { model, views, selection, tools, tour, scores, labels, loader, lists, panel, top, options, on, soon, showBar } = page;
+  const { model, views, selection, tools, tour, nudge, scores, labels, loader, lists, panel, top, options, on, soon, showBar } = page;
   selection.addEventListener('change', () => {
     lists.renderSelection();
     panel.render(tour.position);
@@ -75,7 +75,10 @@ function wireParts(page) {
     lists.render();
     panel.render(tour.position);
   });
+  tour.addEventListener('leave', () => nudge.keep());
+  model.addEventListener('tiles', () => nudge.show());
   tour.addEventListener('go', () => {
+    nudge.show();
     labels.outline(model.tile);
     selection.set([]);
     loader.load();
