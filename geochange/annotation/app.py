@@ -22,6 +22,7 @@ def make_app(
     project: Project,
     *,
     tokens: Mapping[str, str] | None = None,
+    reviewers: Iterable[str] = (),
     hosts: Iterable[str] = (),
     secure: bool = False,
 ) -> App:
@@ -33,6 +34,8 @@ def make_app(
     tokens : mapping of str to str, optional
         Token to annotator: who has a token may label in that person's name. One for ``me`` is made
         when None; ``app.tokens`` tells it.
+    reviewers : iterable of str
+        Who of them may approve tiles that others labelled, or send them back.
     hosts : iterable of str
         Names that it may be called by besides ``localhost``, behind a proxy.
     secure : bool
@@ -63,6 +66,7 @@ def make_app(
         msg = "the annotation tool needs starlette; pip install 'geochange[annotate]'"
         raise UsageError(msg) from error
 
+    trusted = frozenset(reviewers)
     cookie = "geochange_" + hashlib.sha256(str(project.folder.absolute()).encode()).hexdigest()[:8]
 
     async def page(request: Request) -> Response:
@@ -85,6 +89,8 @@ def make_app(
             call = Call(
                 project,
                 request.scope["annotator"],
+                request.scope["annotator"] in trusted,
+                bool(trusted),
                 request.path_params,
                 request.query_params,
                 _parse(body),

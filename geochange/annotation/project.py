@@ -25,6 +25,7 @@ from geochange.annotation.prelabels import add_run
 from geochange.annotation.queue import describe_scores, order_tiles, store_order
 from geochange.annotation.refusals import NOT_FOUND, RefusedError
 from geochange.annotation.registered import apply_registration, picture_key, registration_of
+from geochange.annotation.reviewing import Person
 from geochange.annotation.saving import save_edit
 from geochange.annotation.views import latest_run
 from geochange.errors import InputError
@@ -103,10 +104,10 @@ class Project:
             for name, date in (("before", self.pair.before), ("after", self.pair.after))
         }
 
-    def save(self, content: Any, annotator: str) -> dict[str, Any]:
+    def save(self, content: Any, annotator: str, *, reviewer: bool = False) -> dict[str, Any]:
         """Save one edit; see :func:`geochange.annotation.saving.save_edit`."""
         edit = parse_edit(content, self.pair.shape, self.schema)
-        return save_edit(self.database, edit, annotator, self.schema_version)
+        return save_edit(self.database, edit, Person(annotator, reviewer), self.schema_version)
 
     def result(self, run: int | None = None) -> ChangeMap:
         """Return a run of the project, the newest one when None.

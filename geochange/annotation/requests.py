@@ -12,15 +12,18 @@ from geochange.annotation.geometry import combine, parse_polygon, plain_geometry
 from geochange.annotation.leases import end_lease, list_leases, take_lease
 from geochange.annotation.pictures import render_score_tile
 from geochange.annotation.project import Project
-from geochange.annotation.refusals import BAD_REQUEST, RefusedError
+from geochange.annotation.refusals import BAD_REQUEST, NOT_FOUND, RefusedError
+from geochange.annotation.superpixels import cut_tile
 from geochange.annotation.views import (
     describe_tile,
     find_features,
     list_history,
+    list_notes,
     list_tiles,
     measure_progress,
 )
 from geochange.annotation.wand import wave
+from geochange.tiles import Window
 
 Params = Mapping[str, Any]
 
@@ -34,6 +37,10 @@ class Call:
     project : Project
     annotator : str
         Who asks.
+    reviewer : bool
+        Whether who asks is a reviewer.
+    reviewed : bool
+        Whether there are reviewers at all.
     path, query : mapping of str to str
     body : JSON value
         None without one.
@@ -41,6 +48,8 @@ class Call:
 
     project: Project
     annotator: str
+    reviewer: bool
+    reviewed: bool
     path: Params
     query: Params
     body: Any
@@ -64,6 +73,8 @@ def get_project(call: Call) -> Any:
     )
     return call.project.describe() | {
         "annotator": call.annotator,
+        "reviewer": call.reviewer,
+        "reviewed": call.reviewed,
         "settings": json.loads(row["content"]) if row else {},
     }
 
@@ -109,13 +120,7 @@ def get_tiles(call: Call) -> Any:
 def get_tile(call: Call) -> Any:
     """Return one tile and who holds it."""
     number = _integer(call.path["tile"])
-    row = (
-        call.project.database.read()
-        .execute("SELECT * FROM tile WHERE id = ?", (number,))
-        .fetchone()
-    )
-    if row is None:
-        raise RefusedError(404, f"there is no tile {number}")
+    row = _tile_row(call, number)
     return describe_tile(row) | {"lease": list_leases(call.project.database).get(number)}
 
 
@@ -130,7 +135,7 @@ def get_features(call: Call) -> Any:
 
 def post_edit(call: Call) -> Any:
     """Save one edit."""
-    return call.project.save(call.body, call.annotator)
+    return call.project.save(call.body, call.annotator, reviewer=call.reviewer)
 
 
 def get_history(call: Call) -> Any:
@@ -167,6 +172,21 @@ def post_wand(call: Call) -> Any:
     tolerance = min(max(_float(call.fields.get("tolerance", 0.5)), 0.0), 1.0)
     result = call.project.newest_result()
     return {"geom": plain_geometry(wave(call.project.pair, result, on, point, tolerance))}
+
+
+def post_superpixels(call: Call) -> Any:
+    """Return a tile cut into small regions, as polygons."""
+    tile = _tile_row(call, _integer(call.fields.get("tile")))
+    point = _float(call.fields.get("x")), _float(call.fields.get("y"))
+    window = Window(tile["row"], tile["col"], tile["height"], tile["width"])
+    size = _float(call.fields.get("size", 16))
+    stretch = call.project.facts["stretch"]
+    return {"geometries": cut_tile(call.project.pair, stretch, window, point, size)}
+
+
+def get_notes(call: Call) -> Any:
+    """Return flags and comments."""
+    return {"notes": list_notes(call.project.database)}
 
 
 def post_geometry(call: Call) -> Any:
@@ -219,6 +239,14 @@ def post_queue(call: Call) -> Any:
         str(call.fields.get("order")), seed if type(seed) is int and seed >= 0 else None
     )
     return {"tiles": list_tiles(call.project.database)}
+
+
+def _tile_row(call: Call, number: int) -> Any:
+    db = call.project.database.read()
+    row = db.execute("SELECT * FROM tile WHERE id = ?", (number,)).fetchone()
+    if row is None:
+        raise RefusedError(NOT_FOUND, f"there is no tile {number}")
+    return row
 
 
 def _place(path: Params) -> tuple[int, int, int]:
@@ -278,6 +306,8 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", "/api/tiles/{tile}/lease", delete_lease),
     ("GET", "/api/progress", get_progress),
     ("POST", "/api/wand", post_wand),
+    ("POST", "/api/superpixels", post_superpixels),
+    ("GET", "/api/notes", get_notes),
     ("POST", "/api/geometry", post_geometry),
     ("GET", "/api/jobs", get_jobs),
     ("DELETE", "/api/jobs/{job}", delete_job),

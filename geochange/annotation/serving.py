@@ -33,6 +33,7 @@ def serve(
     project: Project,
     *,
     annotators: Sequence[str] = ("me",),
+    reviewers: Sequence[str] = (),
     port: int = 0,
     public_url: str | None = None,
     on_ready: Callable[[dict[str, str]], None],
@@ -44,6 +45,8 @@ def serve(
     project : Project
     annotators : sequence of str
         Everybody gets a link of their own.
+    reviewers : sequence of str
+        So do they; they may approve what others labelled, or send it back.
     port : int
         0 takes the one of the last time, or any that is free.
     public_url : str, optional
@@ -63,11 +66,12 @@ def serve(
     if public and (public.scheme not in ("http", "https") or not public.hostname):
         msg = f"'{public_url}' is not an address; write https://host/path/"
         raise UsageError(msg)
-    known = load_access(project.folder, annotators)
+    known = load_access(project.folder, [*dict.fromkeys([*annotators, *reviewers])])
     tokens = known.tokens
     app = make_app(
         project,
         tokens=tokens,
+        reviewers=reviewers,
         hosts=[public.hostname] if public and public.hostname else [],
         secure=bool(public and public.scheme == "https"),
     )

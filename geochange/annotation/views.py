@@ -34,7 +34,8 @@ def list_tiles(database: Database) -> list[dict[str, Any]]:
 
 def describe_tile(row: sqlite3.Row) -> dict[str, Any]:
     """Return a tile as the page knows it."""
-    names = ("id", "col", "row", "width", "height", "rev", "reason", "uncertainty", "annotator")
+    names = ("id", "col", "row", "width", "height", "rev", "reason", "uncertainty", "annotator",
+             "author")  # fmt: skip
     return {name: row[name] for name in names} | tile_state(row)
 
 
@@ -171,6 +172,23 @@ def _describe_edit(db: sqlite3.Connection, seq: int) -> dict[str, Any]:
     }
 
 
+def list_notes(database: Database, limit: int = 500) -> list[dict[str, Any]]:
+    """Return tiles that are flagged or commented, then labels with a comment, the newest first."""
+    db = database.read()
+    tiles = db.execute(
+        "SELECT id AS tile, flag, note, remark, annotator, NULL AS label FROM tile"
+        " WHERE (flag OR note != '' OR remark != '') AND probe_of IS NULL"
+        " ORDER BY updated DESC LIMIT ?",
+        (limit,),
+    )
+    labels = db.execute(
+        "SELECT tile_id AS tile, 0 AS flag, note, '' AS remark, annotator, id AS label"
+        " FROM annotation WHERE note != '' AND deleted = 0 ORDER BY updated DESC LIMIT ?",
+        (limit,),
+    )
+    return [dict(row) for row in [*tiles, *labels]]
+
+
 def measure_progress(database: Database) -> dict[str, Any]:
     """Return how much is done, by whom, what it covers, and how long the rest may take."""
     db = database.read()
@@ -178,7 +196,10 @@ def measure_progress(database: Database) -> dict[str, Any]:
     total = sum(states.values())
     done = sum(states.get(state, 0) for state in DONE)
     people = db.execute(
-        f"SELECT annotator, count(*) FROM tile WHERE state IN {DONE!r} GROUP BY annotator"
+        f"SELECT author, count(*) FROM tile WHERE state IN {DONE!r} GROUP BY author"
+    )
+    reviews = db.execute(
+        f"SELECT review, count(*) FROM tile WHERE state IN {DONE!r} GROUP BY review"
     )
     classes = db.execute(
         "SELECT class_id, count(*) FROM annotation WHERE deleted = 0 AND verdict = 'accepted'"
@@ -198,6 +219,7 @@ def measure_progress(database: Database) -> dict[str, Any]:
         "done": done,
         "left": left,
         "states": states,
+        "reviews": dict(reviews.fetchall()),
         "annotators": dict(people.fetchall()),
         "classes": dict(classes.fetchall()),
         "verdicts": dict(verdicts.fetchall()),

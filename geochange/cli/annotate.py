@@ -77,6 +77,13 @@ DEFAULT = "labels.gcproj"
     help="Whether they wait for a verdict.",
 )
 @click.option("--no-server", is_flag=True, help="Make or fill the folder, and show no page.")
+@click.option(
+    "--reviewer",
+    "reviewers",
+    multiple=True,
+    metavar="NAME",
+    help="Who approves tiles that others labelled, or sends them back; repeat it for a link each.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: any free one.")
 @click.option("--no-browser", is_flag=True, help="Do not open a browser.")
 @click.option("--public-url", help="Address under which a proxy shows the tool.")
@@ -96,6 +103,7 @@ def command(
     files: tuple[str, ...],
     import_as: str,
     no_server: bool,
+    reviewers: tuple[str, ...],
     port: int,
     no_browser: bool,
     public_url: str | None,
@@ -135,14 +143,22 @@ def command(
 
         def tell(links: dict[str, str]) -> None:
             for name, link in links.items():
-                click.echo(f"{name}: {link}" if len(links) > 1 else link)
+                who = f"{name} (reviewer)" if name in reviewers else name
+                click.echo(f"{who}: {link}" if len(links) > 1 else link)
             click.echo("Ctrl-C ends it; everything is saved.", err=True)
             if not no_browser:
                 webbrowser.open(next(iter(links.values())))
 
         names = annotators or (_user_name(),)
         with suppress(KeyboardInterrupt):
-            serve(project, annotators=names, port=port, public_url=public_url, on_ready=tell)
+            serve(
+                project,
+                annotators=names,
+                reviewers=reviewers,
+                port=port,
+                public_url=public_url,
+                on_ready=tell,
+            )
     finally:
         project.close()
 

@@ -10,6 +10,10 @@ import time
 from pathlib import Path
 
 TOKEN = "secret-of-the-tests"
+PEOPLE = {TOKEN: "ann", "other": "bob", "third": "carl"}
+"""Carl is a reviewer."""
+PEOPLE = {TOKEN: "ann", "other": "bob", "third": "carl"}
+"""Carl is a reviewer."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -34,7 +38,7 @@ class Served:
         from geochange.annotation.opening import open_project
 
         self.project = open_project(self.where)
-        app = make_app(self.project, tokens={TOKEN: "ann", "other": "bob"})
+        app = make_app(self.project, tokens=PEOPLE, reviewers=["carl"])
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", self.port))

@@ -11,32 +11,58 @@ export class Tour extends EventTarget {
     super();
     Object.assign(this, { model, views });
     this.until = 0;
-    setInterval(() => this.beat(), BEAT_MS);
+    this.asked = false;
+    setInterval(() => this.refresh(), BEAT_MS);
   }
 
   get position() {
     return Math.max(this.model.order.indexOf(this.model.active), 0);
   }
 
-  // The next tile of the queue that is to do and that nobody else has.
+  get minutes() {
+    return this.until ? Math.ceil((this.until - Date.now()) / 60000) : 0;
+  }
+
+  // What waits for this person, the most pressing first: reviews, own tiles that were sent back,
+  // tiles to do, tiles that were sent back to others.
+  wants() {
+    const { project } = this.model;
+    const mine = (tile) => tile.author === project.annotator;
+    return [
+      ...(project.reviewer ? [(tile) => this.model.reviewable(tile)] : []),
+      (tile) => tile.state === 'returned' && mine(tile),
+      (tile) => tile.state === 'todo',
+      (tile) => tile.state === 'returned',
+    ];
+  }
+
+  // The next tile of the queue that this person can work on and that nobody else has.
   find(from) {
-    const { order, tiles } = this.model;
-    for (let step = 1; step <= order.length; step++) {
-      const tile = tiles.get(order[(from + step) % order.length]);
-      const held = tile.lease && tile.lease.holder !== this.model.project.annotator;
-      if (!DONE.has(tile.state) && !held) return tile.id;
+    const { order, tiles, project } = this.model;
+    const ahead = order.map((_, step) => tiles.get(order[(from + 1 + step + order.length) % order.length]));
+    const free = ahead.filter((tile) => !tile.lease || tile.lease.holder === project.annotator);
+    for (const wanted of this.wants()) {
+      const found = free.find(wanted);
+      if (found) return found.id;
     }
     return null;
   }
 
   async start(wanted) {
-    const known = this.model.tiles.has(wanted) && !DONE.has(this.model.tiles.get(wanted).state);
-    await this.go(known ? wanted : this.find(-1) ?? this.model.order[0]);
+    const tile = this.model.tiles.get(wanted);
+    const known = tile && !DONE.has(tile.state) && !this.model.project.reviewer;
+    const pressing = known ? this.find(-1) : null;
+    const first = pressing && this.model.tiles.get(pressing).state === 'returned' ? pressing : wanted;
+    await this.go(known ? first : this.find(-1) ?? this.model.order[0]);
   }
 
   async next() {
-    const found = this.find(this.position);
-    if (found === null || (found === this.model.active && DONE.has(this.model.tile.state))) this.explain();
+    let found = this.find(this.position);
+    if (found === null) {
+      await this.model.reload(); // others may have gone on
+      found = this.find(this.position);
+    }
+    if (found === null) this.explain();
     else if (found !== this.model.active) await this.go(found);
   }
 
@@ -46,15 +72,19 @@ export class Tour extends EventTarget {
   }
 
   explain() {
+    const { project } = this.model;
     const tiles = [...this.model.tiles.values()];
     const done = tiles.filter((tile) => DONE.has(tile.state)).length;
-    const held = tiles.filter((tile) => !DONE.has(tile.state) && tile.lease && tile.lease.holder !== this.model.project.annotator);
+    const held = tiles.filter((tile) => !DONE.has(tile.state) && tile.lease && tile.lease.holder !== project.annotator);
     const who = [...new Set(held.map((tile) => tile.lease.holder))].join(', ');
-    toast(held.length ? `${done} of ${tiles.length} tiles are done; ${held.length} are held by ${who}.` : `All ${tiles.length} tiles are done. Thank you.`, 'good');
+    if (held.length) toast(`${done} of ${tiles.length} tiles are done; ${held.length} are held by ${who}.`, 'good');
+    else toast(`All ${tiles.length} tiles are done${project.reviewer ? ', and nothing waits for your review' : ''}. Thank you.`, 'good');
+    this.dispatchEvent(new Event('end'));
   }
 
   async go(id) {
     const left = this.model.active;
+    this.dispatchEvent(new Event('leave'));
     this.model.active = id;
     this.model.since = performance.now();
     this.fit();
@@ -80,7 +110,14 @@ export class Tour extends EventTarget {
       } else if (!(error instanceof Lost) && !(error instanceof Refused)) throw error;
       this.until = 0;
     }
+    this.asked = true;
     this.dispatchEvent(new Event('lease'));
+  }
+
+  // Keeps the lease, and learns how far others are.
+  async refresh() {
+    await this.beat();
+    if (!this.model.waiting) await this.model.loadTiles().catch(() => null);
   }
 
   async release(id) {
