@@ -74,7 +74,7 @@ def settle_method(
     {'shift': 2}
     """
     choice = choose_method(traits) if method == "auto" else Choice(method, {}, CHOSEN)
-    known = {"roles": traits.roles, "gsd_m": traits.gsd_m}
+    known = {"roles": traits.roles, "gsd_m": traits.gsd_m, "dtype": traits.dtype}
     told = {name: value for name, value in known.items() if takes_option(choice.name, name)}
     settled = {**told, **choice.options, **options}
     if shift_tolerance is not None:

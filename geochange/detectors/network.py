@@ -16,6 +16,7 @@ from geochange.detectors.suitability import (
     check_adapt,
     check_onnx,
     check_pixel_size,
+    check_values,
     choose_dates_bands,
 )
 from geochange.errors import InputError
@@ -24,6 +25,7 @@ from geochange.nn.cardfile import read_card
 from geochange.nn.normalization import FixedNormalization
 from geochange.nn.onnxfile import OnnxPredictor, is_onnx, read_model, read_onnx_card
 from geochange.nn.shelf import find_model, is_shipped
+from geochange.nn.wholeness import require_whole
 from geochange.nn.windows import blend_windows
 
 if TYPE_CHECKING:
@@ -36,8 +38,9 @@ class NetworkDetector:
 
     Everything but the pixels comes from the checkpoint's card: bands, normalisation, halo,
     threshold and temperature. Bands are found by their roles when the scene names them, so a
-    network for red, green and blue can look at thirteen bands. Only the card is read here; each
-    process loads the weights when it scores its first tile, so a task carries a name, no network.
+    network for red, green and blue can look at thirteen bands. Here the card is read and the
+    weights are compared with its hash; each process loads them when it scores its first tile, so a
+    task carries a name, no network.
 
     Parameters
     ----------
@@ -49,6 +52,8 @@ class NetworkDetector:
         Roles of the scene's bands at the before date.
     gsd_m : float, optional
         Pixel size of the scene in metres.
+    dtype : str
+        Pixel type of the scene's files.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
     precision : str
@@ -83,7 +88,7 @@ class NetworkDetector:
     Raises
     ------
     InputError
-        Not a checkpoint of geochange, or one for other pixel sizes.
+        Not a checkpoint of geochange, a damaged one, or one for other pixel sizes.
     UsageError
         No network of that name is shipped.
     BandError
@@ -94,7 +99,8 @@ class NetworkDetector:
     Warns
     -----
     DataWarning
-        The pixel size lies outside the range that the network was trained for.
+        The pixel size lies outside the range that the network was trained for, or pixel values are
+        of another kind.
 
     Examples
     --------
@@ -120,6 +126,7 @@ class NetworkDetector:
         checkpoint: str,
         roles: tuple[str | None, ...] = (),
         gsd_m: float | None = None,
+        dtype: str = "",
         device: str = "auto",
         precision: str = "auto",
         flips: bool = False,
@@ -131,6 +138,7 @@ class NetworkDetector:
         self.checkpoint = checkpoint
         self.roles = roles
         self.gsd_m = gsd_m
+        self.dtype = dtype
         self.device = device
         self.precision = precision
         self.flips = flips
@@ -143,9 +151,12 @@ class NetworkDetector:
             check_onnx(device=device, precision=precision, compiled=compiled, adapt=adapt)
         path = find_model(checkpoint)
         self.card: Card = read_onnx_card(path) if onnx else read_card(path)
+        if not onnx:
+            require_whole(path, self.card)
         self.halo, self.step = self.card.halo, self.card.stride
         self.threshold = f"fixed:{self.card.threshold:g}"
         check_pixel_size(gsd_m, self.card)
+        check_values(dtype, self.card)
         check_adapt(adapt, self.card)
 
     def fit(self, blocks: Iterable[PairBlock]) -> Self:

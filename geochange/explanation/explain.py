@@ -72,7 +72,7 @@ def explain(
         change; ``occlusion`` maps each pixel's loss without a band. Default: the first for
         networks, the last for all others, which have no gradients.
     stage : str, optional
-        Part of the network for ``grad-cam``. Default: where it compares the dates.
+        Part of the network for ``grad-cam``. Default: the last level of its decoder but one.
     steps : int
         Gradients that are taken per date: more steps, smaller error.
     overwrite : bool

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from geochange.errors import UsageError
+from geochange.nn.shelf import locate_model
 from geochange.training.checks import require
 from geochange.training.chipsettings import AugmentConfig, ChipConfig, SynthesisConfig
 from geochange.training.datasettings import DataConfig
@@ -31,6 +32,20 @@ from geochange.training.unlabelledsettings import UnlabelledConfig
 @dataclass(frozen=True)
 class TrainConfig:
     """One training run; see the parts for what they hold.
+
+    Attributes
+    ----------
+    output : str
+        Folder to make; ``-o`` goes before it.
+    steps : int
+        Batches to learn from, unless training stops early.
+    seed : int
+        Of weights, batches and all else that is drawn.
+    log_every : int
+        Steps between rows of ``metrics.csv``.
+    data, start, model, chips, augment, synthesis : dataclass
+    unlabelled, loss, optimizer, validation, compute, card : dataclass
+        Tables of settings.
 
     Examples
     --------
@@ -113,23 +128,20 @@ def read_config(
     4700
     """
     settings = spread_setting(settings or {})
-    for name in ("data.root", "start.checkpoint"):
-        if isinstance(settings.get(name), str) and settings[name]:
-            settings[name] = os.path.abspath(str(settings[name]))
     try:
+        for name, find in (("data.root", os.path.abspath), ("start.checkpoint", locate_model)):
+            if isinstance(settings.get(name), str) and settings[name]:
+                settings[name] = find(str(settings[name]))
         config = parse_config(override(read_toml(path), settings))
     except UsageError as error:
         msg = f"{os.fspath(path)}: {error}"
         raise UsageError(msg) from error
     data, start, folder = config.data, config.start, Path(path).parent
-    data = dataclasses.replace(data, root=_resolve(folder, data.root))
+    root = os.path.abspath(folder / Path(data.root).expanduser())
+    data = dataclasses.replace(data, root=root)
     if start.checkpoint:
-        start = dataclasses.replace(start, checkpoint=_resolve(folder, start.checkpoint))
+        start = dataclasses.replace(start, checkpoint=locate_model(start.checkpoint, folder))
     return dataclasses.replace(config, data=data, start=start)
-
-
-def _resolve(folder: Path, path: str) -> str:
-    return os.path.abspath(folder / Path(path).expanduser())
 
 
 def load_config(
