@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geochange.alignment.inputs import describe_inputs
 from geochange.alignment.pair import Pair, open_pair
 from geochange.detectability.design import CONTRASTS, FALSE_ALARMS, SIZES_PX, TRIALS, Design
 from geochange.detectability.facts import describe
@@ -30,7 +31,7 @@ from geochange.engine.scoring import fit_detector, read_or_salvage, require_vali
 from geochange.engine.sizing import choose_tile_size, parse_memory
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.io.outputs import new_folder
-from geochange.io.provenance import describe_raster_files, plain
+from geochange.io.provenance import plain
 from geochange.io.scene import Source
 from geochange.io.score import SCORE_LEVELS
 from geochange.maps.threshold import check_threshold, choose_threshold
@@ -203,9 +204,6 @@ def _describe_job(pair: Pair) -> dict[str, Any]:
         "geochange": __version__,
         "kind": "sensitivity",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "inputs": {
-            when: [found for file in scene.files for found in describe_raster_files(file.path)]
-            for when, scene in zip(("before", "after"), pair.scenes, strict=True)
-        },
+        "inputs": describe_inputs(pair),
         "grid": {"height": height, "width": width},
     }

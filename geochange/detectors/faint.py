@@ -8,12 +8,12 @@ from typing import Self
 
 import numpy as np
 
-from geochange.blocks import BoolArray, FloatArray, PairBlock, PixelSample, Places
+from geochange.blocks import MAD_TO_SIGMA, BoolArray, FloatArray, PairBlock, PixelSample, Places
 from geochange.detectors.base import score_from_sigma
 from geochange.detectors.mad import MAD
 from geochange.detectors.pieces import Piece, score_pieces, slide, trim
 from geochange.detectors.smoothing import BoxMean, require_odd
-from geochange.detectors.statistics import MAD_TO_SIGMA, Vector, require_pixels, rounding_step
+from geochange.detectors.statistics import Vector, require_pixels, rounding_step
 from geochange.detectors.variates import VARIANCE_FLOOR, LinearVariates, Matrix
 from geochange.errors import UsageError
 
