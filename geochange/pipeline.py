@@ -27,6 +27,7 @@ from geochange.detectors.choosing import (
     require_probability,
     settle_method,
 )
+from geochange.detectors.features import require_bands
 from geochange.engine.preparing import check_preparation, prepare_pair
 from geochange.engine.resuming import find_once, require_same_fit, require_same_tiles
 from geochange.engine.runner import Runner, count_tasks, open_runner
@@ -232,6 +233,7 @@ def detect(
     choice = settle_method(
         *name_network(method, model, options), pair.traits, shift_tolerance=shift_tolerance
     )
+    require_bands(features, pair.traits)
     detector = build_detector(choice, shift_tolerance, features)
     if uncertainty:
         require_probability(detector, choice.name)

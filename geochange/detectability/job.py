@@ -24,6 +24,7 @@ from geochange.detectability.measuring import check_rate, choose_cuts, measure
 from geochange.detectability.result import Sensitivity
 from geochange.detectors.base import Detector, plan_tiles
 from geochange.detectors.choosing import build_detector, name_network, settle_method
+from geochange.detectors.features import require_bands
 from geochange.engine.journal import count_levels
 from geochange.engine.preparing import check_preparation, prepare_pair
 from geochange.engine.runner import count_tasks, open_runner
@@ -131,6 +132,7 @@ def sensitivity(
     choice = settle_method(
         *name_network(method, model, options), pair.traits, shift_tolerance=shift_tolerance
     )
+    require_bands(features, pair.traits)
     detector = build_detector(choice, shift_tolerance, features)
     rule = str(detector.threshold if threshold is None else plain(threshold))
     check_threshold(rule, has_probability=hasattr(detector, "score_at_p"))

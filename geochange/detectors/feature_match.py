@@ -14,9 +14,10 @@ from geochange.detectors.base import score_from_sigma
 from geochange.detectors.context import select_bands
 from geochange.detectors.mad import IRMAD
 from geochange.detectors.matching import find_least, follow, measure_costs, settle_displacement
+from geochange.detectors.misfit import Misfit
 from geochange.detectors.pieces import Piece, mix_bands, score_pieces, trim
 from geochange.detectors.smoothing import BoxMean, require_odd
-from geochange.detectors.statistics import estimate_noise, require_pixels
+from geochange.detectors.statistics import require_pixels
 from geochange.errors import UsageError
 from geochange.tiles import Tile, Window
 
@@ -28,9 +29,6 @@ CORE_PX = 4
 CORE_STEP_PX = 2
 LEAST_VARIANCE = 0.02
 """Added to the variance of a feature, so that one that agrees perfectly does not count alone."""
-LEAST_COST = 1e-4
-LEAST_SPREAD = 0.05
-"""Of the misfit of unchanged ground, for images without any noise."""
 
 
 class FeatureMatchDetector:
@@ -43,11 +41,11 @@ class FeatureMatchDetector:
     displacement; the patch itself may differ from it by ``slack``. A patch that fits well but
     elsewhere thus counts as change as much as one that fits nowhere::
 
-        misfit = sqrt(least cost / (noise + texture * variance of the patch))
+        misfit = cube root of least cost / (noise + texture * variance of the patch)
         sigma = (misfit - median) / spread
 
-    ``variance`` is the lower one of the two dates; ``noise``, ``median`` and ``spread`` are those
-    of the scene, robust. Polygons lie where the change is in the before date.
+    ``variance`` is the lower one of the two dates; the other numbers are those of the scene, see
+    :class:`geochange.detectors.misfit.Misfit`. Polygons lie where the change is in the before date.
 
     Parameters
     ----------
@@ -63,7 +61,8 @@ class FeatureMatchDetector:
     slack : int
         How far a patch may match from there, in pixels.
     texture : float
-        How much of the variance within a patch counts as noise.
+        How much of the variance within a patch counts as noise at most; less where the scene
+        shows that its patches match better.
     variates : int
         Number of features.
     windows : int
@@ -73,15 +72,15 @@ class FeatureMatchDetector:
 
     Attributes
     ----------
-    halo : int
-        Pixels seen around a pixel.
+    halo, fit_halo : int
+        Pixels seen around a pixel, when a tile is scored and when statistics are learned.
     bands_ : tuple of int or None
         Indices of the bands in use, None for all.
     weights_before_, weights_after_ : float64 (V, C_before), (V, C_after)
         Coefficients of the features.
     mean_before_, mean_after_ : float64 (C_before,), (C_after,)
-    noise_, median_, spread_ : float
-        Cost, and misfit, of unchanged ground.
+    misfit_ : Misfit
+        Of unchanged ground.
 
     References
     ----------
@@ -100,7 +99,7 @@ class FeatureMatchDetector:
     >>> after[:, 40:50, 30:40] = 300
     >>> pair = ArrayPair(before, after)
     >>> detector = FeatureMatchDetector(windows=20)
-    >>> detector = detector.fit(pair.blocks(TilePlan(pair.shape, 80, detector.halo)))
+    >>> detector = detector.fit(pair.blocks(TilePlan(pair.shape, 80, detector.fit_halo)))
     >>> score = detector.score(before[None], after[None], pair.valid[None])[0]
     >>> bool(score[40:46, 33:39].min() > 0.8 > 0.2 > np.median(score))
     True
@@ -139,11 +138,8 @@ class FeatureMatchDetector:
         self.variates = variates
         self.windows = windows
         self.seed = seed
-        self.halo = self._margin + CORE_PX
-
-    @property
-    def _margin(self) -> int:
-        return SMOOTHING_PX // 2 + self.radius + self.patch // 2 + self.around // 2
+        self.halo = SMOOTHING_PX // 2 + radius + patch // 2 + around // 2
+        self.fit_halo = self.halo + CORE_PX
 
     def fit(self, blocks: Iterable[PairBlock]) -> Self:
         """Learn features and the misfit of unchanged ground from windows around sampled pixels.
@@ -162,16 +158,10 @@ class FeatureMatchDetector:
         self._learn_features(piece, count)
         with np.errstate(invalid="ignore", over="ignore"):
             cost, variance = self._match(piece)
-        places = self._list_core(count, self._margin)
-        known = trim(piece.valid, self._margin, piece.stride)[places] & np.isfinite(cost[places])
+        places = self._list_core(count, self.halo)
+        known = trim(piece.valid, self.halo, piece.stride)[places] & np.isfinite(cost[places])
         cost, variance = cost[places[known]], variance[places[known]]
-        self.noise_, self.median_, self.spread_ = 0.0, 0.0, LEAST_SPREAD
-        if cost.size:
-            self.noise_ = float(np.median(cost))
-            misfit = self._weigh(cost, variance)
-            self.median_ = float(np.median(misfit))
-            spread = estimate_noise(misfit[:, None] - np.float32(self.median_), misfit[:, None])
-            self.spread_ = max(float(spread[0]), LEAST_SPREAD)
+        self.misfit_ = Misfit.learn(cost, variance, self.texture)
         return self
 
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
@@ -180,16 +170,16 @@ class FeatureMatchDetector:
         0 where the other date shows nothing valid to compare with.
         """
         with np.errstate(invalid="ignore", over="ignore"):
-            return score_pieces(self._score, before, after, valid, self._margin, self.bands_)
+            return score_pieces(self._score, before, after, valid, self.halo, self.bands_)
 
     def _sample(self, blocks: Iterable[PairBlock]) -> tuple[Piece, int]:
         """Return windows around sampled pixels, one below the other, and their number."""
-        edge, bands = 2 * self.halo + 1, 0
+        edge, bands = 2 * self.fit_halo + 1, 0
 
         def describe(block: PairBlock, places: Places) -> FloatArray:
             nonlocal bands
             bands = len(block.before)
-            reach = np.arange(-self.halo, self.halo + 1)
+            reach = np.arange(-self.fit_halo, self.fit_halo + 1)
             inner = (reach[:, None] * block.valid.shape[1] + reach).ravel()[:, None] + places
             both = np.concatenate([block.before, block.after])
             dates = np.where(block.valid, both, np.float32(np.nan)).reshape(len(both), -1)
@@ -203,8 +193,8 @@ class FeatureMatchDetector:
 
     def _list_core(self, count: int, margin: int) -> NDArray[np.intp]:
         """Return the places near the middle of each window in a piece without ``margin``."""
-        edge = 2 * self.halo + 1
-        near = self.halo + np.arange(-CORE_PX, CORE_PX + 1, CORE_STEP_PX)
+        edge = 2 * self.fit_halo + 1
+        near = self.fit_halo + np.arange(-CORE_PX, CORE_PX + 1, CORE_STEP_PX)
         rows = (np.arange(count)[:, None] * edge + near).ravel()
         return (rows[:, None] * edge + near).ravel() - margin * (edge + 1)
 
@@ -254,18 +244,8 @@ class FeatureMatchDetector:
         there = follow(there, settled, self.radius, self.radius + further, stride)
         return cost, np.minimum(here, there)
 
-    def _weigh(self, cost: FloatArray, variance: FloatArray) -> FloatArray:
-        explained = variance * np.float32(self.texture)
-        explained += np.float32(self.noise_ + LEAST_COST)
-        misfit: FloatArray = np.sqrt(cost / explained)
-        return misfit
-
     def _score(self, piece: Piece) -> FloatArray:
-        misfit = self._weigh(*self._match(piece))
-        np.copyto(misfit, 0, where=~np.isfinite(misfit))
-        misfit -= np.float32(self.median_)
-        misfit /= np.float32(self.spread_)
-        return score_from_sigma(np.maximum(misfit, 0, out=misfit))
+        return score_from_sigma(self.misfit_.sigma(*self._match(piece)))
 
 
 def _mix(

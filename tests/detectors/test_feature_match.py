@@ -27,7 +27,7 @@ def noisy(image, seed=1):
 def fit(before, after, **options):
     pair = ArrayPair(before, after)
     detector = FeatureMatchDetector(**{"windows": 40, **options})
-    return detector.fit(pair.blocks(TilePlan(pair.shape, 64, detector.halo)))
+    return detector.fit(pair.blocks(TilePlan(pair.shape, 64, detector.fit_halo)))
 
 
 def score_pair(before, after, **options):
@@ -103,7 +103,8 @@ def test_what_left_the_after_date_has_no_evidence():
 
 def test_a_fitted_detector_pickles_and_says_its_halo():
     detector = pickle.loads(pickle.dumps(fit(scene(), noisy(scene()), radius=1, patch=3, around=5)))
-    assert detector.halo == 1 + 1 + 1 + 2 + 4
+    assert detector.halo == 1 + 1 + 1 + 2
+    assert detector.fit_halo == detector.halo + 4
     assert detector.weights_before_.shape == (3, 3)
 
 
@@ -129,3 +130,12 @@ def test_no_valid_pixel():
     nothing = np.full((1, 64, 64), np.nan, np.float32)
     with pytest.raises(InputError, match="no pixel is valid"):
         fit(nothing, nothing)
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_flat_ground_among_texture_is_no_change(bands):
+    before = scene(bands)
+    before[:, 40:90, 30:90] = 450
+    rng = np.random.default_rng(5)
+    dates = [before + rng.normal(0, 9, before.shape).astype(np.float32) for _ in range(2)]
+    assert (score_pair(*dates) > 0.5).mean() < 0.01
