@@ -58,7 +58,7 @@ def stand_out(
         bare: FloatArray = np.square(middle).sum(axis=0)
         return bare / np.float32(max(len(variates), 1))
     count = np.maximum(_sum_around(known.astype(np.float32), stride, around, guard), 1)
-    share = np.float32(weight) / count
+    share = (np.float32(weight) / count).astype(np.float32, copy=False)
     lower: list[list[FloatArray]] = []
     white: list[FloatArray] = []
     total: FloatArray = np.zeros_like(share)
@@ -66,16 +66,16 @@ def stand_out(
         row: list[FloatArray] = []
         rest = middle[i].copy()
         for j in range(i):
-            entry = _sum_around(variate * variates[j], stride, around, guard) * share
+            entry: FloatArray = _sum_around(variate * variates[j], stride, around, guard) * share
             for a, b in zip(row, lower[j], strict=False):
                 entry -= a * b
             entry /= lower[j][j]
             row.append(entry)
             rest -= entry * white[j]
-        pivot = _sum_around(variate * variate, stride, around, guard) * share
+        pivot: FloatArray = _sum_around(variate * variate, stride, around, guard) * share
         pivot += 1
-        for entry in row:
-            pivot -= entry * entry
+        for part in row:
+            pivot -= part * part
         np.sqrt(np.maximum(pivot, 1, out=pivot), out=pivot)  # below 1 by rounding alone
         rest /= pivot
         lower.append([*row, pivot])

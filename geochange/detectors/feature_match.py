@@ -72,8 +72,8 @@ class FeatureMatchDetector:
 
     Attributes
     ----------
-    halo, fit_halo : int
-        Pixels seen around a pixel, when a tile is scored and when statistics are learned.
+    halo : int
+        Pixels seen around a pixel.
     bands_ : tuple of int or None
         Indices of the bands in use, None for all.
     weights_before_, weights_after_ : float64 (V, C_before), (V, C_after)
@@ -99,7 +99,7 @@ class FeatureMatchDetector:
     >>> after[:, 40:50, 30:40] = 300
     >>> pair = ArrayPair(before, after)
     >>> detector = FeatureMatchDetector(windows=20)
-    >>> detector = detector.fit(pair.blocks(TilePlan(pair.shape, 80, detector.fit_halo)))
+    >>> detector = detector.fit(pair.blocks(TilePlan(pair.shape, 80, detector.halo)))
     >>> score = detector.score(before[None], after[None], pair.valid[None])[0]
     >>> bool(score[40:46, 33:39].min() > 0.8 > 0.2 > np.median(score))
     True
@@ -138,8 +138,11 @@ class FeatureMatchDetector:
         self.variates = variates
         self.windows = windows
         self.seed = seed
-        self.halo = SMOOTHING_PX // 2 + radius + patch // 2 + around // 2
-        self.fit_halo = self.halo + CORE_PX
+        self.halo = self._margin + CORE_PX
+
+    @property
+    def _margin(self) -> int:
+        return SMOOTHING_PX // 2 + self.radius + self.patch // 2 + self.around // 2
 
     def fit(self, blocks: Iterable[PairBlock]) -> Self:
         """Learn features and the misfit of unchanged ground from windows around sampled pixels.
@@ -158,8 +161,8 @@ class FeatureMatchDetector:
         self._learn_features(piece, count)
         with np.errstate(invalid="ignore", over="ignore"):
             cost, variance = self._match(piece)
-        places = self._list_core(count, self.halo)
-        known = trim(piece.valid, self.halo, piece.stride)[places] & np.isfinite(cost[places])
+        places = self._list_core(count, self._margin)
+        known = trim(piece.valid, self._margin, piece.stride)[places] & np.isfinite(cost[places])
         cost, variance = cost[places[known]], variance[places[known]]
         self.misfit_ = Misfit.learn(cost, variance, self.texture)
         return self
@@ -170,16 +173,16 @@ class FeatureMatchDetector:
         0 where the other date shows nothing valid to compare with.
         """
         with np.errstate(invalid="ignore", over="ignore"):
-            return score_pieces(self._score, before, after, valid, self.halo, self.bands_)
+            return score_pieces(self._score, before, after, valid, self._margin, self.bands_)
 
     def _sample(self, blocks: Iterable[PairBlock]) -> tuple[Piece, int]:
         """Return windows around sampled pixels, one below the other, and their number."""
-        edge, bands = 2 * self.fit_halo + 1, 0
+        edge, bands = 2 * self.halo + 1, 0
 
         def describe(block: PairBlock, places: Places) -> FloatArray:
             nonlocal bands
             bands = len(block.before)
-            reach = np.arange(-self.fit_halo, self.fit_halo + 1)
+            reach = np.arange(-self.halo, self.halo + 1)
             inner = (reach[:, None] * block.valid.shape[1] + reach).ravel()[:, None] + places
             both = np.concatenate([block.before, block.after])
             dates = np.where(block.valid, both, np.float32(np.nan)).reshape(len(both), -1)
@@ -193,8 +196,8 @@ class FeatureMatchDetector:
 
     def _list_core(self, count: int, margin: int) -> NDArray[np.intp]:
         """Return the places near the middle of each window in a piece without ``margin``."""
-        edge = 2 * self.fit_halo + 1
-        near = self.fit_halo + np.arange(-CORE_PX, CORE_PX + 1, CORE_STEP_PX)
+        edge = 2 * self.halo + 1
+        near = self.halo + np.arange(-CORE_PX, CORE_PX + 1, CORE_STEP_PX)
         rows = (np.arange(count)[:, None] * edge + near).ravel()
         return (rows[:, None] * edge + near).ravel() - margin * (edge + 1)
 

@@ -27,7 +27,7 @@ def noisy(image, seed=1):
 def fit(before, after, **options):
     pair = ArrayPair(before, after)
     detector = FeatureMatchDetector(**{"windows": 40, **options})
-    return detector.fit(pair.blocks(TilePlan(pair.shape, 64, detector.fit_halo)))
+    return detector.fit(pair.blocks(TilePlan(pair.shape, 64, detector.halo)))
 
 
 def score_pair(before, after, **options):
@@ -103,8 +103,7 @@ def test_what_left_the_after_date_has_no_evidence():
 
 def test_a_fitted_detector_pickles_and_says_its_halo():
     detector = pickle.loads(pickle.dumps(fit(scene(), noisy(scene()), radius=1, patch=3, around=5)))
-    assert detector.halo == 1 + 1 + 1 + 2
-    assert detector.fit_halo == detector.halo + 4
+    assert detector.halo == 1 + 1 + 1 + 2 + 4
     assert detector.weights_before_.shape == (3, 3)
 
 
