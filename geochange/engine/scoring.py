@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,7 +15,7 @@ from geochange.blocks import PairBlock
 from geochange.detectors.base import Detector, plan_tiles
 from geochange.engine.journal import Journal, ScoredTile
 from geochange.engine.stages import Stages
-from geochange.errors import GeochangeError, InputError, InputLostError, OutputError
+from geochange.errors import DataWarning, GeochangeError, InputError, InputLostError, OutputError
 from geochange.io.score import SCORE_LEVELS, SCORE_NODATA, encode_score
 from geochange.maps.kept import Kept
 from geochange.maps.preview import Preview, PreviewGrid, PreviewPart
@@ -160,6 +162,23 @@ def explain(error: Exception) -> str:
     if isinstance(error, GeochangeError):
         return str(error)
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def say_lost(left_out: Sequence[str], scored: Scored) -> list[str]:
+    """Warn of what failed and is left out or without data, and return the words."""
+    if left_out:
+        note = f"{len(left_out)} tiles to learn from could not be read whole; {left_out[0]}"
+        warnings.warn(note, DataWarning, stacklevel=2)
+        return [note, *say_lost([], scored)]
+    if not scored.quarantine:
+        return []
+    first, count = scored.quarantine[0], len(scored.quarantine)
+    note = (
+        f"{scored.lost_px} px in {count} tile{'s' if count > 1 else ''} could not be read or "
+        f"scored and are without data; the first: {first['reason']}"
+    )
+    warnings.warn(note, DataWarning, stacklevel=2)
+    return [note]
 
 
 def score_block(detector: Detector, block: PairBlock) -> NDArray[np.uint16]:

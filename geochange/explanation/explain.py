@@ -25,7 +25,7 @@ from geochange.explanation.methods import (
 )
 from geochange.explanation.occlusion import occlude_bands
 from geochange.explanation.region import find_window
-from geochange.explanation.reopening import reopen_detector, reopen_pair
+from geochange.explanation.reopening import recall_from, reopen_detector, reopen_pair
 from geochange.explanation.result import Explanation
 from geochange.io.outputs import new_folder
 from geochange.maps.changemap import ChangeMap, open_map
@@ -108,7 +108,7 @@ def explain(
         open_runner(threads=1) as runner,
         Stages(runner, on_progress) as stages,
     ):
-        pair = prepare_pair(pair, given.run["settings"], stages).pair
+        pair = prepare_pair(pair, given.run["settings"], stages, recall_from(given.run)).pair
         detector = reopen_detector(given, pair, stages)
         network = isinstance(detector, NetworkDetector)
         chosen = method or (INTEGRATED if network else OCCLUSION)
