@@ -1,8 +1,8 @@
-// Top bar, tool palette, tile bar, help, and the card for a clash of edits.
+// Top bar, tool palette, tile bar.
 import { h, icon } from './dom.js';
-import { KEYS } from './keys.js';
 import { MODES, MODE_NAMES } from './views.js';
 import { TOOLS } from './tools.js';
+import { duration } from './words.js';
 
 export class TopBar {
   constructor({ model, on }) {
@@ -58,12 +58,6 @@ export class TopBar {
   }
 }
 
-function duration(seconds) {
-  if (seconds < 90) return `${Math.max(Math.round(seconds), 1)} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3600).toFixed(1)} h`;
-}
-
 export class Palette {
   constructor(on) {
     const tool = (name) => h('button', { 'data-tool': name, title: `${TOOLS[name].name} (${TOOLS[name].key})`, 'aria-label': TOOLS[name].name, onclick: () => on.tool(name) },
@@ -101,36 +95,4 @@ export class TileBar {
     this.accept.disabled = !some;
     this.reject.disabled = !some;
   }
-}
-
-const WORDS = new Set(['and', 'or', 'arrows', '/', '–']);
-const keyCap = (part) => (WORDS.has(part) ? ` ${part} ` : [h('kbd', {}, part), ' ']);
-
-export function helpDialog() {
-  const dialog = h('dialog', { class: 'help', 'aria-label': 'Keys' },
-    h('div', { class: 'line' }, h('h1', {}, 'Keys'), h('button', { class: 'mini', 'aria-label': 'Close', onclick: () => dialog.close() }, icon('cross'))),
-    h('div', { class: 'columns' }, KEYS.map(([title, keys]) =>
-      h('section', {}, h('h2', {}, title), h('dl', {}, keys.map(([key, what]) => [h('dt', {}, key.split(' ').map(keyCap)), h('dd', {}, what)]))))),
-    h('p', { class: 'facts' }, 'Keys rest while you type. Every edit is saved at once and can be undone, also after a reload.'));
-  dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
-  return dialog;
-}
-
-export function clashCard(clash, resolve) {
-  const names = { tile: 'this tile', annotation: 'this label' };
-  const { target } = clash.item.edit.ops[0];
-  const when = clash.when ? new Date(clash.when).toLocaleTimeString() : '';
-  const dialog = h('dialog', { class: 'clash', 'aria-label': 'Two edits of the same' },
-    h('h1', {}, 'Two edits of the same'),
-    h('p', {}, `${clash.by || 'Someone'} changed ${names[target]} ${when ? `at ${when}` : ''}, on another page, before your edit (${clash.item.edit.kind}) arrived.`),
-    h('div', { class: 'group' },
-      ...[['theirs', 'Keep theirs'], ['mine', 'Keep mine'], ['both', 'Keep both']]
-        .filter(([choice]) => choice !== 'both' || target === 'annotation')
-        .map(([choice, text]) => h('button', { 'data-choice': choice, onclick: () => {
-          dialog.close();
-          dialog.remove();
-          resolve(choice);
-        } }, text))));
-  dialog.addEventListener('cancel', (event) => event.preventDefault());
-  return dialog;
 }

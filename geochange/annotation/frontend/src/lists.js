@@ -10,13 +10,18 @@ export function pixels(count) {
 }
 
 export class Lists {
-  constructor(model, selection, actions, on) {
-    Object.assign(this, { model, selection, actions, on });
+  constructor(page) {
+    const { model, selection, actions } = page;
+    Object.assign(this, { page, model, selection, actions });
     this.candidates = h('ul', { class: 'rows', id: 'candidates' });
     this.labels = h('ul', { class: 'rows', id: 'labels' });
     this.classes = h('div', { class: 'classes', role: 'radiogroup', 'aria-label': 'Class' });
     this.candidateCount = h('span', { class: 'count' });
     this.labelCount = h('span', { class: 'count' });
+  }
+
+  get on() {
+    return this.page.on;
   }
 
   // Candidates of the tile above the threshold, the likeliest first.

@@ -11,11 +11,16 @@ export class Tour extends EventTarget {
     super();
     Object.assign(this, { model, views });
     this.until = 0;
+    this.asked = false;
     setInterval(() => this.beat(), BEAT_MS);
   }
 
   get position() {
     return Math.max(this.model.order.indexOf(this.model.active), 0);
+  }
+
+  get minutes() {
+    return this.until ? Math.ceil((this.until - Date.now()) / 60000) : 0;
   }
 
   // The next tile of the queue that is to do and that nobody else has.
@@ -80,6 +85,7 @@ export class Tour extends EventTarget {
       } else if (!(error instanceof Lost) && !(error instanceof Refused)) throw error;
       this.until = 0;
     }
+    this.asked = true;
     this.dispatchEvent(new Event('lease'));
   }
 
