@@ -1,13 +1,14 @@
-"""The model of a project gets better while the page goes on: a process of its own, at low priority."""
+"""The model of a project learns while the page goes on, in a process that steps back behind it."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -19,9 +20,12 @@ from geochange.annotation.refusals import BAD_REQUEST, CONFLICT, NOT_FOUND, Refu
 from geochange.errors import GeochangeError, InputError, TrainingError
 
 FOLDER = "models"
-RESULT = "improvement.json"
+RESULT, USED = "improvement.json", "used"
+"""How a network compares, and the mark of one whose candidates were taken."""
 EVERY, LEAST = 20, 4
 """New tiles after which the page offers to improve the model, and tiles that it needs at least."""
+SECONDS = 120.0
+"""How long it learns."""
 SETTING = "improve_every"
 KIND = "improve"
 LOOK_SECONDS = 0.5
@@ -50,7 +54,8 @@ def list_improvements(project: Project) -> list[dict[str, Any]]:
     """Return the networks that learned from the labels, the newest first."""
     paths = sorted((project.folder / FOLDER).glob(f"*/{RESULT}"), reverse=True)
     return [
-        json.loads(path.read_text(encoding="utf-8")) | {"number": int(path.parent.name)}
+        json.loads(path.read_text(encoding="utf-8"))
+        | {"number": int(path.parent.name), "used": (path.parent / USED).exists()}
         for path in paths
     ]
 
@@ -117,12 +122,17 @@ def _improve(project: Project, job: Job, seconds: float | None) -> str:
     taken = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
     target = folder / f"{max(taken, default=0) + 1:03d}"
     found = _train(project, job, target, seconds) | {"number": int(target.name)}
-    if not found["better"]:
+    if not is_better(found):
         return (
             f"The new model is worse on the {len(found['held_out'])} tiles held out: F1 "
             f"{found['f1']:.2f}, so far {found['before_f1']:.2f}. The candidates stay as they are."
         )
     return _detect(project, job, found)
+
+
+def is_better(found: Mapping[str, Any]) -> bool:
+    """Tell whether a network may take the place of the one before."""
+    return bool(found["better"])
 
 
 def _detect(project: Project, job: Job, found: dict[str, Any]) -> str:
@@ -132,6 +142,7 @@ def _detect(project: Project, job: Job, found: dict[str, Any]) -> str:
         {"method": "auto", "model": found["checkpoint"], "normalize": "off"},
         name=name,
     )
+    (project.folder / FOLDER / f"{found['number']:03d}" / USED).touch()
     before = found["before_f1"]
     so_far = "" if before is None else f", before {before:.2f}"
     return f"{said}; F1 {found['f1']:.2f} on the tiles held out{so_far}"
@@ -146,8 +157,19 @@ def _train(project: Project, job: Job, target: Path, seconds: float | None) -> d
     """
     command = [sys.executable, "-m", "geochange", "finetune", "--piped"]
     command += ["--from-labels", str(project.folder), "-o", str(target)]
-    command += ["--seconds", str(seconds)] if seconds else []
+    command += ["--seconds", str(seconds or SECONDS)]
     job.report("starting", 0, 1)
+    try:
+        _follow(command, job)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+    path = target / RESULT
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _follow(command: list[str], job: Job) -> None:
+    """Run a process to its end and tell the job what it says."""
     with tempfile.TemporaryFile("w+") as errors, _run(command, errors) as process:
         threading.Thread(target=_end_when_stopped, args=(process, job), daemon=True).start()
         figures = ""
@@ -163,8 +185,6 @@ def _train(project: Project, job: Job, target: Path, seconds: float | None) -> d
         if code:
             errors.seek(0)
             raise _explain(errors.read(), code)
-    path = target / RESULT
-    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _end_when_stopped(process: subprocess.Popen[str], job: Job) -> None:

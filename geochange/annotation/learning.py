@@ -6,10 +6,10 @@ from pathlib import Path
 
 from geochange.annotation.labels import read_labels
 from geochange.annotation.project import Project
+from geochange.engine.stages import Progress, report_nothing
 from geochange.improvement.improve import Improvement, Labelled, OnFigures, improve
 from geochange.improvement.recipe import Recipe
 from geochange.improvement.start import choose_start
-from geochange.engine.stages import Progress, report_nothing
 from geochange.labels.mask import LabelMask
 
 LOOKED = ("labelled", "no_change", "approved", "gold")

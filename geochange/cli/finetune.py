@@ -75,8 +75,11 @@ def command(
         from geochange.cli.learning import learn_from_labels
 
         if checkpoint or settings or resume or folds or refit:
-            msg = "--from-labels takes the place of CHECKPOINT and CONFIG and of their settings"
-            raise click.UsageError(f"{msg}; start from another network with -m")
+            msg = (
+                "--from-labels takes the place of CHECKPOINT and CONFIG and of their settings; "
+                "start from another network with -m"
+            )
+            raise click.UsageError(msg)
         learn_from_labels(
             labels,
             output,

@@ -34,7 +34,8 @@ def learn_from_labels(
         msg = "name the folder to make: -o OUT"
         raise click.UsageError(msg)
     if piped:
-        os.nice(POLITENESS) if hasattr(os, "nice") else None
+        if hasattr(os, "nice"):
+            os.nice(POLITENESS)
         threading.Thread(target=_end_with_parent, daemon=True).start()
     from geochange.annotation.learning import learn
     from geochange.annotation.opening import open_project

@@ -73,7 +73,9 @@ def share_out(
         total = sum(weights[p][part] for p in [*roles, place])
         held = sum(weights[p][part] for p, role in roles.items() if role == HELD_OUT)
         least = part == 0 and bool(roles) and not held and _some_learn(roles, weights)
-        roles[place] = HELD_OUT if least or held + weights[place][part] <= SHARE * total else LEARNING
+        roles[place] = (
+            HELD_OUT if least or held + weights[place][part] <= SHARE * total else LEARNING
+        )
     return dict(sorted(roles.items()))
 
 
@@ -111,8 +113,8 @@ def split(
         if not changed or not unchanged:
             what = "changed" if not changed else "unchanged"
             msg = (
-                f"the {len(chosen)} labelled tiles of the part '{role}' hold no {what} pixel; label "
-                "change in at least two tiles that are not neighbours, and some ground without"
+                f"the {len(chosen)} labelled tiles of the part '{role}' hold no {what} pixel; "
+                "label change in two tiles at least that are no neighbours, and some ground without"
             )
             raise InputError(msg)
     return parts[LEARNING], parts[HELD_OUT]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,6 @@ from typing import Any
 from geochange.errors import UsageError
 
 LEAST_STEPS, MOST_STEPS = 20, 600
-PROBES = 2
-"""Steps that are timed to tell how many fit into a budget, after one that warms up."""
 
 Source = Mapping[str, Any]
 """A table as ``[[data.train]]`` takes it."""
@@ -140,20 +137,13 @@ def count_steps(
     model : str
         Name of the architecture.
     options : mapping
+        Of the architecture.
     """
     if recipe.steps:
         return recipe.steps
-    import torch
+    from geochange.training.pace import measure_step
 
-    from geochange.nn.models import build_model
-
-    network = build_model(model, bands, **options)
-    shape = recipe.batch_size, recipe.chip_px, recipe.chip_px
-    dates = [torch.zeros(shape[0], count, *shape[1:]) for count in bands]
-    started = time.perf_counter()
-    for number in range(PROBES + 1):
-        if number == 1:
-            started = time.perf_counter()
-        network(*dates).mean().backward()
-    seconds = (time.perf_counter() - started) / PROBES
+    seconds = measure_step(
+        model, bands, options, size_px=recipe.chip_px, batch_size=recipe.batch_size
+    )
     return int(min(max(recipe.seconds / max(seconds, 1e-3), LEAST_STEPS), MOST_STEPS))

@@ -34,9 +34,9 @@ from geochange.improvement.recipe import Recipe, make_config
 from geochange.nn.shelf import find_model
 from geochange.training.run import train
 
-ROUNDS = (6, 12, 18, 24, 36, 48)
+ROUNDS = (6, 12, 20, 30, 45)
 """Labelled tiles at which the network is trained on."""
-RECIPE = Recipe(steps=60, normalization="scene", validations=1)
+RECIPE = Recipe(steps=50, chip_px=64, normalization="scene", validations=1)
 START = "structures"
 
 
@@ -113,12 +113,18 @@ def _names(text: str) -> list[str]:
 
 def main() -> None:
     """Run the simulation and report it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--sets", type=_names, default=["aerial", "oscd"])
-    parser.add_argument("--orders", type=_names, default=["uncertainty", "random", "mix", "diversity"])
-    parser.add_argument("--seeds", type=lambda text: [int(n) for n in text.split(",")], default=[0, 1, 2])
+    parser.add_argument(
+        "--orders", type=_names, default=["uncertainty", "random", "mix", "diversity"]
+    )
+    parser.add_argument(
+        "--seeds", type=lambda text: [int(n) for n in text.split(",")], default=[0, 1, 2]
+    )
     parser.add_argument("--set", dest="settings", action="append", default=[])
     parser.add_argument("--finished", action="store_true")
     parser.add_argument("--output", type=Path)
