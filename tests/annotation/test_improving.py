@@ -19,6 +19,7 @@ from geochange.annotation.labels import read_labels
 from geochange.annotation.learning import collect, labelled_tiles, learn
 from geochange.annotation.refusals import RefusedError
 from geochange.annotation.views import find_features, list_tiles
+from geochange.cli import main
 from geochange.errors import InputError
 from geochange.improvement.recipe import Recipe
 
@@ -187,3 +188,29 @@ def test_a_rejected_place_is_not_offered_again(labelled, run):
     labelled.save(edit([op], {"5": 0}, "reject"), "ann")
     labelled.add_run(run, "again")
     assert find_features(labelled.database, EVERYTHING)["candidates"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "give CHECKPOINT and CONFIG, or --from-labels"),
+        (["a.safetensors", "b.toml", "-m", "building"], "go with --from-labels"),
+        (["--from-labels", "labels.gcproj"], "-o OUT"),
+        (["a.safetensors", "--from-labels", "labels.gcproj", "-o", "x"], "takes the place of"),
+    ],
+)
+def test_the_command_says_what_it_needs(words, said, capsys):
+    assert main(["finetune", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_command_learns_from_a_project(labelled, tmp_path, capsys):
+    words = ["--from-labels", str(labelled.folder), "-m", "structures", "--seconds", "1"]
+    assert main(["finetune", *words, "-o", str(tmp_path / "better"), "-q"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == str(tmp_path / "better" / "model.safetensors")
+    assert said[1].startswith("F1 ")
+    assert "learned from" in said[1]
+    assert main(["finetune", *words, "-o", str(tmp_path / "better"), "-q"]) == 5
+    assert "--overwrite" in capsys.readouterr().err
