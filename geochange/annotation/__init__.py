@@ -12,10 +12,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "app": ["make_app"],
         "importing": ["import_labels"],
-        "labels": ["Labels", "read_labels"],
+        "labels": ["read_labels"],
         "opening": ["create_project", "open_project"],
         "project": ["Project"],
-        "schema": ["LabelClass", "Schema", "read_schema"],
         "serving": ["serve"],
     },
 )

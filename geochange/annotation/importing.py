@@ -13,7 +13,6 @@ import shapely
 
 from geochange.annotation.edits import MAX_OPS
 from geochange.annotation.geometry import confine, plain_geometry
-from geochange.annotation.labels import to_grid
 from geochange.annotation.prelabels import tile_numbers
 from geochange.annotation.project import Project
 from geochange.annotation.refusals import RefusedError
@@ -21,6 +20,7 @@ from geochange.annotation.states import DONE
 from geochange.errors import InputError
 from geochange.io.polygons import place_polygons
 from geochange.io.vector import read_vector
+from geochange.maps.polygons import to_pixels
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _make_op(project: Project, geometry: Any, crs: Any, name: str) -> dict[str, 
         return None
     if not placed:
         return None
-    moved = to_grid(np.asarray(placed), project)
+    moved = to_pixels(np.asarray(placed), project.pair.geobox)
     try:
         inside = confine(shapely.union_all(list(moved)), project.pair.shape)
     except RefusedError:

@@ -10,10 +10,9 @@ from geochange.engine.stages import Progress, report_nothing
 from geochange.improvement.improve import Improvement, Labelled, OnFigures, improve
 from geochange.improvement.recipe import Recipe
 from geochange.improvement.start import choose_start
+from geochange.labels.content import LOOKED
 from geochange.labels.mask import LabelMask
 
-LOOKED = ("labelled", "no_change", "approved", "gold")
-"""States of tiles whose every pixel is known."""
 ROLES = "held_out.json"
 """File of a project that keeps which places judge networks and never teach them."""
 

@@ -23,7 +23,6 @@ from geochange.annotation.registered import (
     picture_key,
     registration_of,
 )
-from geochange.annotation.schema import Schema, parse_schema
 from geochange.annotation.stretch import measure_stretch
 from geochange.errors import (
     DataWarning,
@@ -36,6 +35,7 @@ from geochange.errors import (
 from geochange.exports.run import describe_inputs
 from geochange.io.provenance import plain
 from geochange.io.scene import Source
+from geochange.labels.schema import Schema, parse_schema
 from geochange.maps.changemap import open_map
 from geochange.registration.result import check_mode
 from geochange.tiles import TilePlan

@@ -26,10 +26,10 @@ from geochange.annotation.queue import describe_scores, order_tiles, store_order
 from geochange.annotation.refusals import NOT_FOUND, RefusedError
 from geochange.annotation.registered import apply_registration, picture_key, registration_of
 from geochange.annotation.saving import save_edit
-from geochange.annotation.schema import Schema
 from geochange.annotation.views import latest_run
 from geochange.errors import InputError
 from geochange.io.scene import Source
+from geochange.labels.schema import Schema
 from geochange.maps.changemap import ChangeMap, open_map
 from geochange.pipeline import detect
 from geochange.tiles import TilePlan

@@ -140,7 +140,7 @@ def _open(
     fresh: bool,
 ) -> Project:
     from geochange.annotation.opening import create_project, open_project
-    from geochange.annotation.schema import read_schema
+    from geochange.labels.schema import read_schema
 
     if not fresh:
         project = open_project(output)

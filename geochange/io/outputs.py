@@ -28,13 +28,18 @@ from geochange.io.atomic import is_full
 
 STATE_NAME = ".state.json"
 RUN_NAME = "run.json"
-FACTS_NAMES = {"explain": "explanation.json", "sensitivity": "sensitivity.json"}
+FACTS_NAMES = {
+    "explain": "explanation.json",
+    "sensitivity": "sensitivity.json",
+    "chips": "manifest.json",
+}
 """Files that tell what else than a run a folder holds, by kind."""
 OWN_NAMES = (
     RUN_NAME, "score.tif", "mask.tif", "uncertainty.tif", "changes.*", "report.html",
     "quicklook", "tiles", "before.vrt", "after.vrt", "before.tif", "after.tif", "tie_points.gpkg",
     "displacements.png", "item.json", "*.aux.xml", "*.qmd", "*.ovr", STATE_NAME,
     "attribution.tif", "explanation.*", "sensitivity.*",
+    "A", "B", "label", "list", "manifest.*",
 )  # fmt: skip
 """What a result may hold: ours, and what QGIS and GDAL put beside it."""
 
