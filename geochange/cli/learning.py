@@ -13,7 +13,7 @@ import click
 
 from geochange.cli.progress import ProgressBars
 
-POLITENESS = 10
+POLITENESS = 5
 """By how much a piped training steps back behind other processes."""
 GONE = 130
 

@@ -11,8 +11,8 @@ from geochange.errors import InputError
 from geochange.io.outputs import write_json
 
 LEARNING, HELD_OUT = "learning", "held-out"
-SHARE = 0.25
-"""Of the changed area, and of the tiles, that is held out."""
+EVERY = 4
+"""One in so many places is held out, of those with change and of those without."""
 BLOCK, FINE = 2, 36
 """Tiles along a side of a place; one in grids with fewer tiles than ``FINE``."""
 
@@ -46,8 +46,8 @@ def share_out(
     """Give every place with labelled tiles its role.
 
     A place is a square of neighbouring tiles. Once it has a role it keeps it, so that a network of
-    an earlier round never judges itself by what it has learned. Places with change are dealt out
-    first, the largest to learn from.
+    an earlier round never judges itself by what it has learned. Of new places, ordered by how much
+    changed in them, the second, the sixth and so on are held out; those without change apart.
 
     Parameters
     ----------
@@ -66,21 +66,14 @@ def share_out(
     found: dict[Place, list[LabelledTile]] = {}
     for tile in tiles:
         found.setdefault(find_place(tile, count), []).append(tile)
-    roles = {place: role for place, role in (known or {}).items() if place in found}
-    weights = {p: (sum(t.changed for t in ts), len(ts)) for p, ts in found.items()}
-    for place in sorted(found.keys() - roles.keys(), key=lambda p: (-weights[p][0], p)):
-        part = 0 if weights[place][0] else 1  # changed pixels decide, or else tiles
-        total = sum(weights[p][part] for p in [*roles, place])
-        held = sum(weights[p][part] for p, role in roles.items() if role == HELD_OUT)
-        least = part == 0 and bool(roles) and not held and _some_learn(roles, weights)
-        roles[place] = (
-            HELD_OUT if least or held + weights[place][part] <= SHARE * total else LEARNING
-        )
+    roles = dict(known or {})
+    changed = {place: sum(t.changed for t in part) for place, part in found.items()}
+    for place in sorted(found.keys() - roles.keys(), key=lambda p: (-changed[p], p)):
+        kind = changed[place] > 0
+        alike = [role for p, role in roles.items() if p in found and (changed[p] > 0) == kind]
+        due = alike.count(HELD_OUT) < (len(alike) + EVERY - 1) // EVERY
+        roles[place] = HELD_OUT if due else LEARNING
     return dict(sorted(roles.items()))
-
-
-def _some_learn(roles: Mapping[Place, str], weights: Mapping[Place, tuple[int, int]]) -> bool:
-    return any(role == LEARNING and weights[place][0] for place, role in roles.items())
 
 
 def find_place(tile: LabelledTile, count: int) -> Place:

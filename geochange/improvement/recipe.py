@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from geochange.errors import UsageError
+from geochange.nn.cardfile import read_card
+from geochange.nn.normalization import FixedNormalization, SceneNormalization
+from geochange.nn.shelf import FOLDER
 
 LEAST_STEPS, MOST_STEPS = 20, 600
 
@@ -34,7 +37,8 @@ class Recipe:
     frozen_stages : int
         Stages of a checkpoint's encoder that stay as they are.
     normalization : str
-        As ``data.normalization``: by default each date by the labelled tiles.
+        As ``data.normalization``. Empty: a shipped network gets that of the labelled tiles, each
+        date apart, by the measure that it is used to; another keeps its own.
     validations : int
         How often the figures are looked at.
     seed : int
@@ -52,7 +56,7 @@ class Recipe:
     learning_rate: float = 1e-3
     fresh_rate: float = 4e-3
     frozen_stages: int = 1
-    normalization: str = "date"
+    normalization: str = ""
     validations: int = 4
     seed: int = 0
 
@@ -98,6 +102,7 @@ def make_config(
     begin: dict[str, Any] = {}
     if start is not None:
         begin = {"checkpoint": str(Path(start).absolute()), "frozen_stages": recipe.frozen_stages}
+        begin |= {"normalization": "keep"} if not recipe.normalization and _keeps(start) else {}
     rate = recipe.fresh_rate if start is None else recipe.learning_rate
     return {
         "steps": steps,
@@ -107,7 +112,7 @@ def make_config(
             "train": [dict(source) for source in learning],
             "validation": [dict(source) for source in held_out],
             "bands": list(bands),
-            "normalization": recipe.normalization,
+            "normalization": recipe.normalization or _used_to(start),
         },
         "start": begin,
         "chips": {"size_px": recipe.chip_px, "batch_size": recipe.batch_size},
@@ -122,6 +127,21 @@ def make_config(
         "compute": {"workers": 1, "threads": 1},
         "card": {"description": title, "automatic": False},
     }
+
+
+def _keeps(start: str | os.PathLike[str] | None) -> bool:
+    """Tell whether a checkpoint was made for such pixels: a fixed scaling, not shipped."""
+    if start is None or Path(start).absolute().parent == FOLDER:
+        return False
+    return isinstance(read_card(start).normalization, FixedNormalization)
+
+
+def _used_to(start: str | os.PathLike[str] | None) -> str:
+    """Return how pixels are measured that a checkpoint takes."""
+    if start is None:
+        return "date"
+    per_scene = isinstance(read_card(start).normalization, SceneNormalization)
+    return "percentiles" if per_scene else "date"
 
 
 def count_steps(

@@ -54,9 +54,7 @@ def test_the_page_improves_the_model(page, served, monkeypatch):
     page.page.click("#offer button:has-text('Improve')")
     page.until("geochange.jobs.list.some((one) => one.kind === 'improve')")
     assert page.page.is_hidden("#offer")
-    page.page.wait_for_function(
-        "() => geochange.model.project.runs[0].id === 2", timeout=240_000
-    )
+    page.page.wait_for_function("() => geochange.model.project.runs[0].id === 2", timeout=240_000)
     page.until("geochange.model.leftOut === 0")
     assert page.labels() == before
     assert page.tell("geochange.model.project.runs[0].name") == "labels 1"

@@ -8,11 +8,13 @@ import rasterio
 
 from geochange.errors import InputError, OutputExistsError
 from geochange.improvement import improve as module
+from geochange.improvement import recipe
 from geochange.improvement.comparing import count_run
 from geochange.improvement.improve import improve
 from geochange.improvement.material import write_scenes
-from geochange.improvement.recipe import Recipe, count_steps
+from geochange.improvement.recipe import Recipe, count_steps, make_config
 from geochange.nn.cardfile import read_card
+from geochange.nn.normalization import FixedNormalization, Scaling
 from geochange.pipeline import detect
 from geochange.tiles import Window
 
@@ -97,3 +99,22 @@ def test_windows_without_labels_do_not_count(labelled):
     assert [t.number for t in labelled.survey()] == list(range(1, 13))
     assert labelled.read_label(Window(192, 192, 64, 64)).min() == 255
     assert module.RESULT == "improvement.json"
+
+
+def test_tiles_are_measured_as_the_checkpoint_is_used_to(shelf, tmp_path, monkeypatch):
+    bands = ("red", "green", "blue")
+    scaling = Scaling((100.0,) * 3, (20.0,) * 3)
+    fixed = shelf("fixed", bands, FixedNormalization(scaling, scaling))
+    scene = shelf("scene", bands)
+    monkeypatch.setattr(recipe, "FOLDER", fixed.parent)
+    own = tmp_path / "own.safetensors"
+    own.write_bytes(fixed.read_bytes())
+    kinds = {}
+    for start in (None, fixed, scene, own):
+        config = make_config([], [], QUICK, start=start)
+        kept = config["start"].get("normalization", "data")
+        kinds[start] = config["data"]["normalization"], kept
+    assert kinds == {
+        None: ("date", "data"), fixed: ("date", "data"), scene: ("percentiles", "data"),
+        own: ("date", "keep"),
+    }  # fmt: skip
