@@ -79,7 +79,10 @@ def _write(facts: Mapping[str, object]) -> None:
 
 
 def _end_with_parent() -> None:
-    """End at once when whoever started this closes stdin, or dies."""
-    while sys.stdin.buffer.read(1024):
+    """End at once when whoever started this closes stdin, or dies.
+
+    Read without a buffer: the interpreter could not end while a thread holds the buffer's lock.
+    """
+    while os.read(sys.stdin.fileno(), 1024):
         continue
     os._exit(GONE)
