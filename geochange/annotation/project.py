@@ -216,6 +216,20 @@ class Project:
         return self.jobs.start("prelabels", lambda job: self._detect(job, settings))
 
     def _detect(self, job: Job, settings: dict[str, Any]) -> str:
+        return self.detect_anew(job, settings, name=settings["model"] or "")
+
+    def detect_anew(self, job: Job, settings: Mapping[str, Any], *, name: str = "") -> str:
+        """Detect change and take what is found as candidates of a new run; returns what to say.
+
+        Parameters
+        ----------
+        job : Job
+            Told of the progress.
+        settings : mapping
+            Arguments of :func:`geochange.detect`.
+        name : str
+            Of the run; the method's when empty.
+        """
         folder = self.folder / "runs"
         folder.mkdir(exist_ok=True)
         number = sum(1 for _ in folder.iterdir()) + 1
@@ -227,7 +241,7 @@ class Project:
         )  # fmt: skip
         job.report("candidates", 0, 1)
         self.adopt_registration(result)
-        run = self.add_run(result.path, settings["model"] or "")
+        run = self.add_run(result.path, name)
         row = self.database.read().execute("SELECT * FROM model_run WHERE id = ?", (run,))
         found = row.fetchone()
         return f"{found['candidates']} candidates by {found['name']}"

@@ -8,12 +8,39 @@ from geochange.cli.train import run_training, training_options
 
 
 @click.command("finetune")
-@click.argument("checkpoint", type=click.Path())
-@click.argument("config", type=click.Path())
+@click.argument("checkpoint", type=click.Path(), required=False)
+@click.argument("config", type=click.Path(), required=False)
+@click.option(
+    "--from-labels",
+    "labels",
+    type=click.Path(),
+    help="Learn from a project of `geochange annotate` instead of CONFIG.",
+)
+@click.option(
+    "-m",
+    "--model",
+    help="With --from-labels: start from this network, a name or a .safetensors file. Default: "
+    "that of the project's newest run, else the nearest that is shipped.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    help="With --from-labels: about how long to learn.  [default: 120]",
+)
+@click.option(
+    "--piped",
+    is_flag=True,
+    help="With --from-labels: tell progress as lines of JSON, run at low priority, and end when "
+    "stdin is closed.",
+)
 @training_options
 def command(
-    checkpoint: str,
-    config: str,
+    checkpoint: str | None,
+    config: str | None,
+    labels: str | None,
+    model: str | None,
+    seconds: float | None,
+    piped: bool,
     output: str | None,
     settings: dict[str, object],
     resume: bool,
@@ -41,7 +68,34 @@ def command(
     \b
     geochange finetune building town.toml -o runs/town
     geochange finetune rgb.safetensors town.toml -o runs/town --set start.frozen_stages=1
+    geochange finetune --from-labels labels.gcproj -o better
     """
+    if labels is not None:
+        from geochange.cli.learning import learn_from_labels
+
+        if checkpoint or settings or resume or folds or refit:
+            msg = (
+                "--from-labels takes the place of CHECKPOINT and CONFIG and of their settings; "
+                "start from another network with -m"
+            )
+            raise click.UsageError(msg)
+        learn_from_labels(
+            labels,
+            output,
+            model=model,
+            seconds=seconds,
+            overwrite=overwrite,
+            as_json=as_json,
+            quiet=quiet,
+            piped=piped,
+        )
+        return
+    if not checkpoint or not config:
+        msg = "give CHECKPOINT and CONFIG, or --from-labels with a project of labels"
+        raise click.UsageError(msg)
+    if model or seconds or piped:
+        msg = "-m, --seconds and --piped go with --from-labels"
+        raise click.UsageError(msg)
     run_training(
         config,
         output,
