@@ -33,6 +33,7 @@ from .pipeline import detect as detect
 from .radiometry.denoising import Denoising as Denoising
 from .radiometry.normalization import Normalization as Normalization
 from .registration.result import Registration as Registration
+from .revision.fuse import fuse as fuse
 from .tiles import Tile as Tile
 from .tiles import TilePlan as TilePlan
 from .tiles import Window as Window

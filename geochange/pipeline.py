@@ -8,8 +8,7 @@ import os
 import pickle
 import shutil
 import tempfile
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -22,50 +21,42 @@ from geochange.detectability.limits import describe_limits, require_comparable, 
 from geochange.detectors.auto import Choice, choose_method
 from geochange.detectors.base import Detector
 from geochange.detectors.choosing import build_detector, name_network, settle_method
-from geochange.engine.preparing import F, check_preparation, prepare_pair
+from geochange.engine.preparing import check_preparation, find_once, prepare_pair
 from geochange.engine.runner import Runner, count_tasks, open_runner
-from geochange.engine.scoring import Scored, fit_detector, require_valid, score_tiles
+from geochange.engine.scoring import fit_detector, require_valid, say_lost, score_tiles
 from geochange.engine.sizing import choose_tile_size, parse_memory
-from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_nothing
-from geochange.errors import DataWarning, OutputExistsError, UsageError, suggest
-from geochange.exports.products import (
-    PRODUCTS,
-    UNCERTAINTY,
-    Findings,
-    write_changes,
-    write_rasters,
-    write_views,
+from geochange.engine.stages import Progress, Stages, report_nothing
+from geochange.errors import OutputExistsError, UsageError
+from geochange.exports.finishing import (
+    Finish,
+    check_products,
+    conclude_run,
+    display_bands,
+    map_changes,
 )
-from geochange.exports.quicklook import Quicklook
+from geochange.exports.products import PRODUCTS, UNCERTAINTY
 from geochange.exports.run import (
     describe_inputs,
     describe_run,
     fingerprint_inputs,
     fingerprint_run,
 )
-from geochange.exports.stac import write_item
 from geochange.io.outputs import (
     amend_state,
     new_folder,
-    once,
     read_fingerprint,
     read_state,
-    write_json,
 )
 from geochange.io.provenance import plain
 from geochange.io.scene import Scene, Source, describe_date
-from geochange.io.score import MASK_NODATA, SCORE_NODATA, coarsen
+from geochange.io.score import SCORE_NODATA
 from geochange.io.tilestore import TileStore
 from geochange.maps.areas import parse_area_px
 from geochange.maps.changemap import ChangeMap
-from geochange.maps.clean import Cleaning, clean
-from geochange.maps.features import change_features
+from geochange.maps.clean import Cleaning
 from geochange.maps.kept import Kept
-from geochange.maps.misregistration import add_risk
 from geochange.maps.preview import PreviewGrid
 from geochange.maps.threshold import check_threshold, choose_threshold, least_threshold
-from geochange.registration.residual import measure_residual
-from geochange.viz.pictures import choose_display_bands
 
 NOT_SETTINGS = (
     "before",
@@ -228,7 +219,7 @@ def detect(
     >>> result.polygons()[["class", "area_m2", "score_mean"]]  # doctest: +SKIP
     """
     settings = list_settings(locals())
-    _check_products(products)
+    check_products(products)
     smoothing = check_preparation(settings)
     pair = open_pair(
         before,
@@ -297,9 +288,9 @@ def detect(
                     f"{size}; leave the tile size and memory limit as they were, or start anew"
                 )
                 raise OutputExistsError(msg)
+            finish = Finish(cleaning, smooth, [*products, UNCERTAINTY] if uncertainty else products)
             job = Job(
-                (before, after), pair, inputs, choice, detector, rule, cleaning, smooth,
-                [*products, UNCERTAINTY] if uncertainty else products, settings, key,
+                (before, after), pair, inputs, choice, detector, rule, finish, settings, key,
                 int(state["tile_size"]), str(state["attempt"]),
             )  # fmt: skip
             with Stages(crew, on_progress) as stages:
@@ -318,9 +309,7 @@ class Job:
     choice: Choice
     detector: Detector
     rule: str
-    cleaning: Cleaning
-    smooth: bool
-    products: Sequence[str]
+    finish: Finish
     settings: Mapping[str, object]
     key: str
     tile_size: int
@@ -337,71 +326,31 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
         Of :func:`geochange.io.outputs.new_folder`, with its state.
     stages : Stages
     """
-    detector, products = job.detector, job.products
+    detector = job.detector
     tiles = folder / "tiles" / job.attempt  # workers that are late write nowhere else
     tiles.mkdir(parents=True, exist_ok=True)
-    prepared = prepare_pair(job.pair, job.settings, stages, partial(_find_once, folder))
+    prepared = prepare_pair(job.pair, job.settings, stages, partial(find_once, folder))
     pair = prepared.pair
     score = TileStore(tiles / "score", pair.geobox, job.tile_size, "uint16", SCORE_NODATA)
-    mask = TileStore(tiles / "mask", pair.geobox, job.tile_size, "uint8", MASK_NODATA)
     with stages.stage("fit"):
         left_out = fit_detector(detector, pair, stages)
         _require_same_fit(detector, folder)
     score_at_p = getattr(detector, "score_at_p", None)
     kept = Kept(score, least_threshold(job.rule, score_at_p=score_at_p))
     with stages.stage("score"):
-        grid = PreviewGrid(pair.shape, _display_bands(pair))
+        grid = PreviewGrid(pair.shape, display_bands(pair))
         scored = score_tiles(detector, pair, kept, grid, stages)
         require_valid(int(scored.histogram.sum()), pair)
     found = choose_threshold(scored.histogram, job.rule, score_at_p=score_at_p)
-    with stages.stage("clean"), once(tiles / "mask.done") as needed:
-        if needed:
-            clean(score, mask, found, job.cleaning, run=stages.run_here)
     method = asdict(job.choice) | getattr(detector, "provenance", {})
     run = describe_run(job.key, job.sources, pair, job.inputs, method, found, job.settings)
     run |= prepared.describe() | {"quarantine": scored.quarantine}
-    run |= {"notes": [*pair.notes, *_say_lost(left_out, scored)]}
-    quicklook = Quicklook.of(scored.preview)
-    findings = Findings(
-        pair, score, mask, scored.histogram, found, quicklook, run, prepared.registration
-    )
-    with stages.stage("rasters"):
-        write_rasters(findings, folder, products, run=stages.run)
-    if "changes" in products:
-        with stages.stage("polygons"):
-            features = change_features(
-                mask,
-                score,
-                pair,
-                kept=kept,
-                risk=prepared.risk,
-                connectivity=job.cleaning.connectivity,
-                smoothed=job.smooth,
-                seen=quicklook.mark,
-                run=partial(stages.run, in_flight=4),
-            )
-            risky = add_risk(features, pair, measure_residual(prepared.registration))
-            write_changes(findings, risky, folder)
-    quicklook.save(folder / "quicklook")
+    run |= {"notes": [*pair.notes, *say_lost(left_out, scored)]}
+    findings = map_changes(prepared, kept, scored, found, run, job.finish, folder, stages)
     if job.settings["sensitivity"]:
         with stages.stage("sensitivity"):
             run["sensitivity"] = describe_limits(pair, detector, scored.histogram, found, stages)
-    with stages.stage("report"):
-        write_views(findings, folder, products, run=stages.run)
-    run["score_histogram"] = coarsen(scored.histogram).tolist()
-    run |= {"seconds": stages.seconds, "peak_memory_bytes": peak_memory_bytes()}
-    write_item(run, folder, folder.name.removesuffix(".partial"))
-    write_json(folder / "run.json", run)
-
-
-def _find_once(folder: Path, name: str, kind: type[F], find: Callable[[], F]) -> F:
-    """Find something of the pair; a run that is resumed goes on with what was found before."""
-    known = (read_state(folder) or {}).get(name)
-    if known is not None:
-        return kind.recall(known)
-    found = find()
-    amend_state(folder, **{name: found.store()})
-    return found
+    conclude_run(findings, job.finish, folder, stages)
 
 
 def _require_same_fit(detector: Detector, folder: Path) -> None:
@@ -417,40 +366,10 @@ def _require_same_fit(detector: Detector, folder: Path) -> None:
         raise OutputExistsError(msg)
 
 
-def _say_lost(left_out: Sequence[str], scored: Scored) -> list[str]:
-    """Warn of what failed and is left out or without data, and return the words."""
-    if left_out:
-        note = f"{len(left_out)} tiles to learn from could not be read whole; {left_out[0]}"
-        warnings.warn(note, DataWarning, stacklevel=2)
-        return [note, *_say_lost([], scored)]
-    if not scored.quarantine:
-        return []
-    first, count = scored.quarantine[0], len(scored.quarantine)
-    note = (
-        f"{scored.lost_px} px in {count} tile{'s' if count > 1 else ''} could not be read or "
-        f"scored and are without data; the first: {first['reason']}"
-    )
-    warnings.warn(note, DataWarning, stacklevel=2)
-    return [note]
-
-
 def list_inputs(pair: Pair, *others: object) -> list[str]:
     """Return the local files that a run reads."""
     given = [str(other) for other in others if isinstance(other, str | os.PathLike)]
     return [name for name in [*pair.paths, *given] if Path(name).is_file()]
-
-
-def _check_products(products: Sequence[str]) -> None:
-    if isinstance(products, str):
-        msg = f"products is a list of names, got '{products}'; write ['{products}']"
-        raise UsageError(msg)
-    for name in products:
-        if name not in PRODUCTS:
-            msg = f"unknown product '{name}'{suggest(name, PRODUCTS)}"
-            raise UsageError(msg)
-    if "changes" not in products and {"qgis", "report"} & set(products):
-        msg = "products 'qgis' and 'report' need 'changes'; add it"
-        raise UsageError(msg)
 
 
 def _require_probability(detector: Detector, method: str) -> None:
@@ -460,12 +379,6 @@ def _require_probability(detector: Detector, method: str) -> None:
             "leave it out, or use a trained network (method 'network')"
         )
         raise UsageError(msg)
-
-
-def _display_bands(pair: Pair) -> tuple[int, ...]:
-    """Return bands to show that both dates have."""
-    count = min(len(pair.before.bands), len(pair.after.bands))
-    return choose_display_bands(pair.traits.roles[:count])
 
 
 def key_of(before: Source, after: Source, settings: Mapping[str, object]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 from geochange.alignment.pair import Pair
@@ -13,6 +14,7 @@ from geochange.engine.registering import register_pair
 from geochange.engine.runner import open_runner
 from geochange.engine.screening import screen_pair
 from geochange.engine.stages import Progress, Stages, report_nothing
+from geochange.io.outputs import amend_state, read_state
 from geochange.radiometry.cloudiness import ClearSky, CloudReader, Clouds
 from geochange.radiometry.denoising import DenoiseSettings, Denoising
 from geochange.radiometry.normalization import Normalization, check_normalization
@@ -46,6 +48,16 @@ class Memory(Protocol):
 def find_anew(name: str, kind: type[F], find: Callable[[], F]) -> F:
     """Remember nothing."""
     return find()
+
+
+def find_once(folder: Path, name: str, kind: type[F], find: Callable[[], F]) -> F:
+    """Find something; a run that is resumed in a folder goes on with what was found before."""
+    known = (read_state(folder) or {}).get(name)
+    if known is not None:
+        return kind.recall(known)
+    found = find()
+    amend_state(folder, **{name: found.store()})
+    return found
 
 
 @dataclass(frozen=True)
