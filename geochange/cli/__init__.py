@@ -19,6 +19,7 @@ VERBS = {
     "align": "Write both dates of a pair on one grid.",
     "detect": "Find what changed between two images: the main job.",
     "fuse": "Make one change map of several finished runs.",
+    "threshold": "Choose the threshold of a finished run on labels.",
     "vectorize": "Turn a change mask into polygons.",
     "evaluate": "Measure a change map against a reference.",
     "methods": "List the change detectors, or show one of them.",

@@ -101,7 +101,7 @@ def fuse(
     Returns
     -------
     ChangeMap
-        ``run["fuse"]`` tells what was learned, ``run["runs"]`` where each map came from.
+        ``run["learned"]`` tells what was learned, ``run["runs"]`` where each map came from.
 
     Raises
     ------

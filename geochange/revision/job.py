@@ -237,7 +237,7 @@ def _carry_out(
     inputs = revision.base.run["inputs"]
     run = describe_run(key, both, pair, inputs, method, found, settings)
     run |= {"kind": revision.kind, "command": _repeat(revision, settings), "sources": dict(sources)}
-    run |= {"runs": list(revision.members), revision.kind: dict(learned.facts)}
+    run |= {"runs": list(revision.members), "learned": dict(learned.facts)}
     run |= prepared.describe() | {"quarantine": scored.quarantine}
     run |= {"notes": [*pair.notes, *learned.notes, *say_lost([], scored)]}
     cleaning = Cleaning(

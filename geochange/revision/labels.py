@@ -25,6 +25,8 @@ from geochange.tiles import Window
 
 LOOKED = ("labelled", "no_change", "approved", "gold")
 """States of tiles of the labelling tool in which somebody has looked at every pixel."""
+UNCERTAIN = "uncertainty"
+"""Reason of tiles that a model's doubt put first."""
 TILES = "tiles"
 """Layer of a GeoPackage of labels that says where somebody has looked."""
 
@@ -38,11 +40,14 @@ class GroundTruth:
     raster : LabelRaster or None
     drawn, looked : VectorMask or None
         Polygons of change, and the area that was looked at; None for all of the grid.
+    chosen_by_model : int
+        Tiles that were looked at because a model was unsure of them.
     """
 
     raster: LabelRaster | None = None
     drawn: VectorMask | None = None
     looked: VectorMask | None = None
+    chosen_by_model: int = 0
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Read a window, uint8 (H, W)."""
@@ -94,13 +99,16 @@ def open_labels(
     frame = read_vector(path, layer=_first_drawn(names))
     if "verdict" in frame:
         frame = frame[frame["verdict"] == "accepted"]
+    chosen = 0
     if looked is None and TILES in names:
         tiles = read_vector(path, layer=TILES)
-        looked = _mask(tiles[tiles["state"].isin(LOOKED)], geobox, path)
+        tiles = tiles[tiles["state"].isin(LOOKED)]
+        looked = _mask(tiles, geobox, path)
+        chosen = int((tiles["reason"] == UNCERTAIN).sum()) if "reason" in tiles else 0
     elif looked is None:
         msg = f"{path} does not say where somebody looked: all else counts as unchanged; give area"
         warnings.warn(msg, DataWarning, stacklevel=3)
-    return GroundTruth(None, _mask(frame, geobox, path), looked)
+    return GroundTruth(None, _mask(frame, geobox, path), looked, chosen)
 
 
 def _first_drawn(names: list[str]) -> str | None:

@@ -23,7 +23,7 @@ def test_the_command_and_what_it_says(runs, tmp_path, capsys):
     settings = gc.open_map(out).run["settings"]
     assert (settings["min_area"], settings["connectivity"]) == ("9px", 4)
     assert main([*words, "--rule", "vote", "--json", "--overwrite"]) == 0
-    assert json.loads(capsys.readouterr().out)["fuse"] == {"votes": 2}
+    assert json.loads(capsys.readouterr().out)["learned"] == {"votes": 2}
     assert main(words) == 5
     assert main(["fuse", runs[0], "-o", out]) == 2
     assert main(["fuse", *runs, "-o", out, "--weights", "a,b"]) == 2

@@ -73,7 +73,7 @@ def test_ranks_are_meant_in_the_upper_tail(runs, tmp_path):
         for s, run in zip(scores, runs, strict=True)
     ]
     assert (fused >= 0.5).mean() == pytest.approx(np.sqrt(np.prod(shares)), abs=1e-4)
-    assert result.run["fuse"]["shares"] == pytest.approx(shares, abs=1e-4)
+    assert result.run["learned"]["shares"] == pytest.approx(shares, abs=1e-4)
 
 
 @pytest.mark.parametrize("rule", ["rank-mean", "stacking", "vote"])
@@ -124,7 +124,7 @@ def test_weights_move_the_fused_map_to_a_run(runs, tmp_path):
 
 def test_a_stack_learns_from_labels(runs, folder, tmp_path, truth):
     result = gc.fuse(runs, tmp_path / "out", rule="stacking", labels=folder / "label.tif", **FEW)
-    facts = result.run["fuse"]
+    facts = result.run["learned"]
     assert len(facts["coefficients"]) == 2
     assert facts["pixels"] == (scores_of(*runs)[0] >= 0).sum()
     assert facts["average_precision"] > max(facts["singles"]) - 0.02
@@ -142,7 +142,7 @@ def test_polygons_count_inside_the_area_that_was_looked_at(runs, folder, tmp_pat
     geopandas.GeoDataFrame(geometry=[looked], crs="EPSG:32632").to_file(area)
     stack = {"rule": "stacking", "labels": drawn, **FEW}
     result = gc.fuse(runs, tmp_path / "out", area=area, **stack)
-    assert result.run["fuse"]["pixels"] == (scores_of(*runs)[0, :125] >= 0).sum()
+    assert result.run["learned"]["pixels"] == (scores_of(*runs)[0, :125] >= 0).sum()
     with pytest.warns(DataWarning, match="does not say where somebody looked"):
         gc.fuse(runs, tmp_path / "whole", **stack)
 
