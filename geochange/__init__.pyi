@@ -33,6 +33,9 @@ from .pipeline import detect as detect
 from .radiometry.denoising import Denoising as Denoising
 from .radiometry.normalization import Normalization as Normalization
 from .registration.result import Registration as Registration
+from .revision.fuse import fuse as fuse
+from .revision.tune import TunedThreshold as TunedThreshold
+from .revision.tune import tune_threshold as tune_threshold
 from .tiles import Tile as Tile
 from .tiles import TilePlan as TilePlan
 from .tiles import Window as Window

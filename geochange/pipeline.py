@@ -33,35 +33,28 @@ from geochange.engine.resuming import find_once, require_same_fit, require_same_
 from geochange.engine.runner import Runner, count_tasks, open_runner
 from geochange.engine.scoring import fit_detector, require_valid, say_lost, score_tiles
 from geochange.engine.sizing import choose_tile_size, parse_memory
-from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_nothing
+from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.exports.fingerprint import fingerprint_inputs, list_settings
-from geochange.exports.products import (
-    PRODUCTS,
-    UNCERTAINTY,
-    Findings,
+from geochange.exports.finishing import (
+    Finish,
     check_products,
-    write_changes,
-    write_rasters,
-    write_views,
+    conclude_run,
+    display_bands,
+    map_changes,
 )
-from geochange.exports.quicklook import Quicklook
+from geochange.exports.products import PRODUCTS, UNCERTAINTY
 from geochange.exports.run import describe_run
-from geochange.exports.stac import write_item
-from geochange.io.outputs import new_folder, once, read_fingerprint, read_state, write_json
+from geochange.io.outputs import new_folder, read_fingerprint, read_state
 from geochange.io.provenance import plain
 from geochange.io.scene import Source
-from geochange.io.score import MASK_NODATA, SCORE_NODATA, coarsen
+from geochange.io.score import SCORE_NODATA
 from geochange.io.tilestore import TileStore
 from geochange.maps.areas import parse_area_px
 from geochange.maps.changemap import ChangeMap
-from geochange.maps.clean import Cleaning, clean
-from geochange.maps.features import change_features
+from geochange.maps.clean import Cleaning
 from geochange.maps.kept import Kept
-from geochange.maps.misregistration import add_risk
 from geochange.maps.preview import PreviewGrid
 from geochange.maps.threshold import check_threshold, choose_threshold, least_threshold
-from geochange.registration.residual import measure_residual
-from geochange.viz.pictures import choose_display_bands
 
 
 def detect(
@@ -272,9 +265,9 @@ def detect(
         if not (folder / "run.json").exists():  # else it was stopped after its last file
             state = read_state(folder) or {}
             require_same_tiles(state, size, asked=bool(tile_size or memory_limit))
+            finish = Finish(cleaning, smooth, [*products, UNCERTAINTY] if uncertainty else products)
             job = Job(
-                (before, after), pair, inputs, choice, detector, rule, cleaning, smooth,
-                [*products, UNCERTAINTY] if uncertainty else products, settings, key,
+                (before, after), pair, inputs, choice, detector, rule, finish, settings, key,
                 int(state["tile_size"]), str(state["attempt"]),
             )  # fmt: skip
             with Stages(crew, on_progress) as stages:
@@ -293,9 +286,7 @@ class Job:
     choice: Choice
     detector: Detector
     rule: str
-    cleaning: Cleaning
-    smooth: bool
-    products: Sequence[str]
+    finish: Finish
     settings: Mapping[str, object]
     key: str
     tile_size: int
@@ -312,64 +303,28 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
         Of :func:`geochange.io.outputs.new_folder`, with its state.
     stages : Stages
     """
-    detector, products = job.detector, job.products
+    detector = job.detector
     tiles = folder / "tiles" / job.attempt  # workers that are late write nowhere else
     tiles.mkdir(parents=True, exist_ok=True)
     prepared = prepare_pair(job.pair, job.settings, stages, partial(find_once, folder))
     pair = prepared.pair
     score = TileStore(tiles / "score", pair.geobox, job.tile_size, "uint16", SCORE_NODATA)
-    mask = TileStore(tiles / "mask", pair.geobox, job.tile_size, "uint8", MASK_NODATA)
     with stages.stage("fit"):
         left_out = fit_detector(detector, pair, stages)
         require_same_fit(detector, folder)
     score_at_p = getattr(detector, "score_at_p", None)
     kept = Kept(score, least_threshold(job.rule, score_at_p=score_at_p))
     with stages.stage("score"):
-        grid = PreviewGrid(pair.shape, _display_bands(pair))
+        grid = PreviewGrid(pair.shape, display_bands(pair))
         scored = score_tiles(detector, pair, kept, grid, stages)
         require_valid(int(scored.histogram.sum()), pair)
     found = choose_threshold(scored.histogram, job.rule, score_at_p=score_at_p)
-    with stages.stage("clean"), once(tiles / "mask.done") as needed:
-        if needed:
-            clean(score, mask, found, job.cleaning, run=stages.run_here)
     method = asdict(job.choice) | getattr(detector, "provenance", {})
     run = describe_run(job.key, job.sources, pair, job.inputs, method, found, job.settings)
     run |= prepared.describe() | {"quarantine": scored.quarantine}
     run |= {"notes": [*pair.notes, *say_lost(left_out, scored)]}
-    quicklook = Quicklook.of(scored.preview)
-    findings = Findings(
-        pair, score, mask, scored.histogram, found, quicklook, run, prepared.registration
-    )
-    with stages.stage("rasters"):
-        write_rasters(findings, folder, products, run=stages.run)
-    if "changes" in products:
-        with stages.stage("polygons"):
-            features = change_features(
-                mask,
-                score,
-                pair,
-                kept=kept,
-                risk=prepared.risk,
-                connectivity=job.cleaning.connectivity,
-                smoothed=job.smooth,
-                seen=quicklook.mark,
-                run=partial(stages.run, in_flight=4),
-            )
-            risky = add_risk(features, pair, measure_residual(prepared.registration))
-            write_changes(findings, risky, folder)
-    quicklook.save(folder / "quicklook")
+    findings = map_changes(prepared, kept, scored, found, run, job.finish, folder, stages)
     if job.settings["sensitivity"]:
         with stages.stage("sensitivity"):
             run["sensitivity"] = describe_limits(pair, detector, scored.histogram, found, stages)
-    with stages.stage("report"):
-        write_views(findings, folder, products, run=stages.run)
-    run["score_histogram"] = coarsen(scored.histogram).tolist()
-    run |= {"seconds": stages.seconds, "peak_memory_bytes": peak_memory_bytes()}
-    write_item(run, folder, folder.name.removesuffix(".partial"))
-    write_json(folder / "run.json", run)
-
-
-def _display_bands(pair: Pair) -> tuple[int, ...]:
-    """Return bands to show that both dates have."""
-    count = min(len(pair.before.bands), len(pair.after.bands))
-    return choose_display_bands(pair.traits.roles[:count])
+    conclude_run(findings, job.finish, folder, stages)

@@ -18,6 +18,8 @@ VERBS = {
     "info": "Show what a file, a date or a pair holds and how it would be brought together.",
     "align": "Register a pair: write both dates on one grid, each pixel where it belongs.",
     "detect": "Find what changed between two images: the main job.",
+    "fuse": "Make one change map of several finished runs.",
+    "threshold": "Choose the threshold of a finished run on labels.",
     "vectorize": "Turn a change mask into polygons.",
     "evaluate": "Measure a change map against a reference.",
     "methods": "List the change detectors, or show one of them.",

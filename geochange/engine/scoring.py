@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,10 @@ from geochange.errors import DataWarning, GeochangeError, InputError, InputLostE
 from geochange.io.score import SCORE_LEVELS, SCORE_NODATA, encode_score
 from geochange.maps.kept import Kept
 from geochange.maps.preview import Preview, PreviewGrid, PreviewPart
-from geochange.tiles import Tile
+from geochange.tiles import Tile, TilePlan
 
+ScoreOf = Callable[[PairBlock], NDArray[np.uint16]]
+"""Returns the stored score of a block's core, nodata where the block is invalid; pickles."""
 FIT_TILE_PX = 256
 """Detectors learn from tiles of this one size, so what they learn does not depend on the tiling."""
 FIT_MAX_PIXELS = 4_000_000
@@ -116,10 +119,37 @@ def read_or_salvage(pair: Pair, tile: Tile) -> tuple[PairBlock, int, str]:
 def score_tiles(
     detector: Detector, pair: Pair, kept: Kept, grid: PreviewGrid, stages: Stages
 ) -> Scored:
+    """Write the score of every tile by a detector; see :func:`fill_tiles`."""
+    plan = plan_tiles(detector, kept.store.plan.shape, kept.store.tile_size)
+    gpu = str(getattr(detector, "device", "cpu")).startswith("cuda")
+    return fill_tiles(partial(score_block, detector), plan, pair, kept, grid, stages, gpu=gpu)
+
+
+def fill_tiles(
+    score: ScoreOf,
+    plan: TilePlan,
+    pair: Pair,
+    kept: Kept,
+    grid: PreviewGrid,
+    stages: Stages,
+    *,
+    gpu: bool = False,
+) -> Scored:
     """Write the score of every tile into ``kept.store``; what it holds already is not redone.
 
     A task that fails is run again, then its tile is given up: it stays nodata and is listed. So
     are the pixels of a damaged input, to within 64 px.
+
+    Parameters
+    ----------
+    score : callable
+        See :data:`ScoreOf`.
+    plan : TilePlan
+        Tiles as ``score`` wants to see them; their cores are those of the store.
+    pair, kept, grid, stages
+        What is read, where it goes, what is shown of it, who does it.
+    gpu : bool
+        The tasks take a GPU.
 
     Raises
     ------
@@ -130,14 +160,13 @@ def score_tiles(
     """
     store = kept.store
     journal = Journal(store)
-    gpu = str(getattr(detector, "device", "cpu")).startswith("cuda")
 
     def score_tile(tile: Tile) -> ScoredTile:
         known = journal.recall(tile)
         if known is not None:
             return known
         block, lost_px, reason = read_or_salvage(pair, tile)
-        stored = score_block(detector, block)
+        stored = score(block)
         kept.keep(tile, stored, block)
         return journal.record(tile, stored, grid.part(block), lost_px, reason)
 
@@ -150,7 +179,6 @@ def score_tiles(
     unseen = np.zeros((2, len(grid.bands), 0, 0))
     nothing = PreviewPart(0, 0, unseen, np.zeros((0, 0), np.int64))
     scored = Scored(Preview(grid))
-    plan = plan_tiles(detector, store.plan.shape, store.tile_size)
     results = stages.run(score_tile, plan, retries=RETRIES, rescue=give_up, gpu=gpu)
     for tile, result in zip(plan, results, strict=True):
         scored.add(tile, result)

@@ -121,6 +121,10 @@ def _check(result: ChangeMap, method: str | None, stage: str | None, steps: int)
     if method is not None and method not in METHODS:
         msg = f"unknown method '{method}'{suggest(method, METHODS)}"
         raise UsageError(msg)
+    if result.run.get("kind", "detect") != "detect":
+        made = ", ".join(member["path"] for member in result.run.get("runs", ()))
+        msg = f"{result.path} has no detector; explain one of the runs it was made of: {made}"
+        raise UsageError(msg)
     used = result.run["method"]["name"]
     if method in (INTEGRATED, GRAD_CAM) and used != "network":
         msg = f"'{method}' needs a network, the run used '{used}'; choose method '{OCCLUSION}'"
