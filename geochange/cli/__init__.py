@@ -18,6 +18,7 @@ VERBS = {
     "info": "Show what a file, a date or a pair holds and how it would be brought together.",
     "align": "Write both dates of a pair on one grid.",
     "detect": "Find what changed between two images: the main job.",
+    "series": "Find when the ground changed over many dates.",
     "vectorize": "Turn a change mask into polygons.",
     "evaluate": "Measure a change map against a reference.",
     "methods": "List the change detectors, or show one of them.",
