@@ -36,9 +36,17 @@ from .registration.result import Registration as Registration
 from .revision.fuse import fuse as fuse
 from .revision.tune import TunedThreshold as TunedThreshold
 from .revision.tune import tune_threshold as tune_threshold
+from .series.protocol import SeriesDetector as SeriesDetector
+from .series.registry import get_series_detector as get_series_detector
+from .series.registry import list_series_methods as list_series_methods
+from .series.result import SeriesMap as SeriesMap
+from .series.stack import Series as Series
+from .series.stack import open_series as open_series
 from .tiles import Tile as Tile
 from .tiles import TilePlan as TilePlan
 from .tiles import Window as Window
+from .timeline import detect_series as detect_series
+from .timeline import update_series as update_series
 from .training.finetune import finetune as finetune
 from .training.preview import preview_chips as preview_chips
 from .training.run import train as train

@@ -20,6 +20,7 @@ VERBS = {
     "detect": "Find what changed between two images: the main job.",
     "fuse": "Make one change map of several finished runs.",
     "threshold": "Choose the threshold of a finished run on labels.",
+    "series": "Find when the ground changed over many dates.",
     "vectorize": "Turn a change mask into polygons.",
     "evaluate": "Measure a change map against a reference.",
     "methods": "List the change detectors, or show one of them.",

@@ -28,7 +28,7 @@ from geochange.io.atomic import is_full
 
 STATE_NAME = ".state.json"
 RUN_NAME = "run.json"
-RUN_KINDS = ("detect", "align", "fuse", "refine", "threshold")
+RUN_KINDS = ("detect", "align", "fuse", "refine", "threshold", "series")
 """What may have written ``run.json``."""
 FACTS_NAMES = {
     "explain": "explanation.json",
@@ -42,6 +42,7 @@ OWN_NAMES = (
     "displacements.png", "item.json", "*.aux.xml", "*.qmd", "*.ovr", STATE_NAME,
     "attribution.tif", "explanation.*", "sensitivity.*",
     "A", "B", "label", "list", "manifest.*",
+    "date.tif", "magnitude.tif", "animation.gif", "dates",
 )  # fmt: skip
 """What a result may hold: ours, and what QGIS and GDAL put beside it."""
 
