@@ -64,6 +64,7 @@ class OptimizerConfig:
     learning_rate, weight_decay, clip_norm : float
         Norms and biases have no decay; gradients longer than ``clip_norm`` are shortened (0: none).
     warmup_steps : int
+        Steps over which the learning rate rises at first; far fewer than ``steps``.
     schedule : str
         ``cosine``, ``poly`` or ``constant`` after the warm-up.
     power : float

@@ -55,7 +55,7 @@ def test_integrated_gradients_are_complete_and_lie_on_the_change(explain, result
 
 
 def test_grad_cam_peaks_on_the_change(explain):
-    assert explain(method="grad-cam").open().band.values.tolist() == ["both fusions.2"]
+    assert explain(method="grad-cam").open().band.values.tolist() == ["both decoder.smooth.1"]
     found = explain(method="grad-cam", stage="fusions.0", overwrite=True)
     maps = found.open()
     assert maps.band.values.tolist() == ["both fusions.0"]
