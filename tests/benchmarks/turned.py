@@ -2,11 +2,12 @@
 
     python tests/benchmarks/turned.py DATA [--networks building] [--output results.md]
 
-DATA is a folder of public scenes, see ``scenes.py``. The before date is held against the
-other date, turned and scaled by known amounts: in the same band, in the near infrared, with inverted contrast,
-and as a radar would see it (bright edges under speckle). A pair counts as found when places lie
-within 4 px of the truth. ``network`` is what a network's encoder sees every 4 px, by mutual nearest
-neighbours and RANSAC, with the second date also turned back and forth by 30 degrees. ``geochange`` is :func:`geochange.registration.features.match_features`.
+DATA is a folder of public scenes, see ``scenes.py``. The before date is held against the other
+date, turned and scaled by known amounts: in the same band, in the near infrared, with inverted
+contrast, and as a radar would see it (bright edges under speckle). A pair counts as found when
+places lie within 4 px of the truth. ``network`` is what a network's encoder sees every 4 px, by
+mutual nearest neighbours and RANSAC, with the second date also turned back and forth by 30 degrees.
+``geochange`` is :func:`geochange.registration.features.match_features`.
 """
 
 from __future__ import annotations
