@@ -82,7 +82,7 @@ def detect(
     mask_after: str | os.PathLike[str] | None = None,
     mask_codes: Sequence[int] | None = None,
     mask_clouds: bool = False,
-    resampling: str = "cubic",
+    resampling: str = "auto",
     register: str = "auto",
     normalize: str = "auto",
     denoise: str = "none",

@@ -128,9 +128,10 @@ pair_options: Callable[[F], F] = stack(
     ),
     click.option(
         "--resampling",
-        default="cubic",
+        default="auto",
         show_default=True,
-        help="Kernel where grids differ: nearest, bilinear, cubic, lanczos, average.",
+        help="Kernel where grids differ: nearest, bilinear, cubic, lanczos, average; auto is "
+        "cubic, and lanczos where registration moves pixels of one size.",
     ),
 )
 tile_option = click.option(
