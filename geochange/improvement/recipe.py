@@ -133,14 +133,14 @@ def _keeps(start: str | os.PathLike[str] | None) -> bool:
     """Tell whether a checkpoint was made for such pixels: a fixed scaling, not shipped."""
     if start is None or Path(start).absolute().parent == FOLDER:
         return False
-    return isinstance(read_card(start).normalization, FixedNormalization)
+    return isinstance(read_card(Path(start)).normalization, FixedNormalization)
 
 
 def _used_to(start: str | os.PathLike[str] | None) -> str:
     """Return how pixels are measured that a checkpoint takes."""
     if start is None:
         return "date"
-    per_scene = isinstance(read_card(start).normalization, SceneNormalization)
+    per_scene = isinstance(read_card(Path(start)).normalization, SceneNormalization)
     return "percentiles" if per_scene else "date"
 
 
