@@ -145,7 +145,10 @@ def _detect(project: Project, job: Job, found: dict[str, Any]) -> str:
     (project.folder / FOLDER / f"{found['number']:03d}" / USED).touch()
     before = found["before_f1"]
     so_far = "" if before is None else f", before {before:.2f}"
-    return f"{said}; F1 {found['f1']:.2f} on the tiles held out{so_far}"
+    helped = (
+        "" if found.get("learned", True) else "; learning did not help the network on the shelf"
+    )
+    return f"{said}; F1 {found['f1']:.2f} on the tiles held out{so_far}{helped}"
 
 
 def _train(project: Project, job: Job, target: Path, seconds: float | None) -> dict[str, Any]:
@@ -191,8 +194,18 @@ def _end_when_stopped(process: subprocess.Popen[str], job: Job) -> None:
     """End a process that may be silent for seconds."""
     while process.poll() is None:
         if job.stop.wait(LOOK_SECONDS):
-            process.terminate()
+            _end(process)
             return
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ask a process to end, and kill it when it does not."""
+    process.terminate()
+    try:
+        process.wait(POLITE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @contextmanager
@@ -207,12 +220,7 @@ def _run(command: list[str], errors: IO[str]) -> Iterator[subprocess.Popen[str]]
         if process.stdin is not None:
             process.stdin.close()  # it ends when it has nobody to report to
         if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(POLITE_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process)
         if process.stdout is not None:
             process.stdout.close()
 

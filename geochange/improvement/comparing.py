@@ -1,16 +1,21 @@
-"""How well the scores of a finished run agree with labelled tiles."""
+"""How well the scores of a finished run, or of a network, agree with labelled tiles."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import rasterio
 from rasterio.windows import Window as RasterioWindow
 
+from geochange.alignment.pair import Pair
+from geochange.detectors.network import NetworkDetector
+from geochange.errors import DataWarning
 from geochange.evaluation.ranking import ScoreHistogram
 from geochange.improvement.material import ReadLabel
-from geochange.io.score import SCORE_LEVELS
+from geochange.io.score import SCORE_LEVELS, encode_score
 from geochange.maps.changemap import ChangeMap
 from geochange.tiles import Window
 
@@ -26,10 +31,38 @@ def count_run(
     read_label : callable
     windows : iterable of Window
     """
-    nothing = np.zeros(SCORE_LEVELS, np.int64)
-    total = ScoreHistogram(nothing, nothing)
+    total = _empty()
     with rasterio.open(result.path / "score.tif") as dataset:
         for window in windows:
             place = RasterioWindow(window.col, window.row, window.width, window.height)
             total += ScoreHistogram.count(dataset.read(1, window=place), read_label(window))
     return total
+
+
+def count_network(
+    checkpoint: Path, pair: Pair, read_label: ReadLabel, windows: Sequence[Window]
+) -> ScoreHistogram:
+    """Score windows with a network and count them by label.
+
+    Parameters
+    ----------
+    checkpoint : Path
+    pair : Pair
+    read_label : callable
+    windows : sequence of Window
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # of the pixel size: it is measured here
+        detector = NetworkDetector(checkpoint=str(checkpoint), roles=tuple(pair.before.roles))
+    blocks = [pair.read_window(window) for window in windows]
+    detector.fit(blocks)
+    total = _empty()
+    for block, window in zip(blocks, windows, strict=True):
+        score = detector.score(block.before[None], block.after[None], block.valid[None])[0]
+        total += ScoreHistogram.count(encode_score(score), read_label(window))
+    return total
+
+
+def _empty() -> ScoreHistogram:
+    nothing = np.zeros(SCORE_LEVELS, np.int64)
+    return ScoreHistogram(nothing, nothing)

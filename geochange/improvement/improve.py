@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from geochange.alignment.pair import Pair
 from geochange.engine.stages import Progress, report_nothing
-from geochange.errors import OutputExistsError
-from geochange.improvement.comparing import count_run
+from geochange.errors import BandError, OutputExistsError
+from geochange.improvement.comparing import count_network, count_run
 from geochange.improvement.material import ReadLabel, write_scenes
 from geochange.improvement.places import (
     LabelledTile,
@@ -92,6 +92,8 @@ class Improvement:
         Labelled tiles that it learned from, and that it was judged by.
     f1, average_precision : float
         On the tiles held out; F1 at the best threshold.
+    learned : bool
+        False where learning did not help: then the checkpoint is the one it started from.
     before_f1, before_average_precision : float or None
         The same of the run so far; None where there is none.
     """
@@ -104,6 +106,7 @@ class Improvement:
     held_out: list[int]
     f1: float
     average_precision: float
+    learned: bool
     before_f1: float | None
     before_average_precision: float | None
 
@@ -119,6 +122,8 @@ class Improvement:
     def __str__(self) -> str:
         said = f"F1 {self.f1:.3f}, average precision {self.average_precision:.3f}"
         said += f" on {len(self.held_out)} tiles held out; learned from {len(self.tiles)} tiles"
+        if not self.learned:
+            said += ", which did not help: this is the network that it started from"
         if self.before_f1 is not None:
             said += f"; the run so far has F1 {self.before_f1:.3f}"
         return f"{self.checkpoint}\n{said}"
@@ -137,8 +142,9 @@ def improve(
 ) -> Improvement:
     """Train a network on labelled tiles.
 
-    Tiles are split by place, once and for good; the last weights are kept, and they are compared
-    with the run so far on the tiles that are held out, each at its best threshold.
+    Tiles are split by place, once and for good. The last weights are compared on the tiles that are
+    held out with the network that they started from, of which the better one is kept, and with the
+    run so far, each at its best threshold.
 
     Parameters
     ----------
@@ -178,7 +184,6 @@ def improve(
         on_progress("comparing", 0, 1)
         windows = [labelled.window(tile.number) for tile in held_out]
         before = None if present is None else count_run(present, labelled.read_label, windows)
-        result.checkpoint.replace(folder / MODEL)
         found = Improvement(
             checkpoint=str((folder / MODEL).absolute()),
             start="" if start is None else str(start),
@@ -188,15 +193,38 @@ def improve(
             held_out=[tile.number for tile in held_out],
             f1=result.scores["f1"],
             average_precision=result.scores["average_precision"],
+            learned=True,
             before_f1=None if before is None else before.best_f1,
             before_average_precision=None if before is None else before.average_precision,
         )
+        found = _choose(found, result.checkpoint, start, labelled, windows)
         write_roles(labelled.roles, roles)
         write_json(folder / RESULT, found.describe())
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return found
+
+
+def _choose(
+    found: Improvement, learned: Path, start: Path | None, labelled: Labelled,
+    windows: Sequence[Window],
+) -> Improvement:  # fmt: skip
+    """Keep what was learned, or the network that it started from where that is better as it is."""
+    target = Path(found.checkpoint)
+    learned.replace(target)
+    if start is None:
+        return found
+    try:
+        as_it_was = count_network(start, labelled.pair, labelled.read_label, windows)
+    except BandError:  # it takes other bands: only what was learned fits the pair
+        return found
+    if as_it_was.best_f1 <= found.f1:
+        return found
+    shutil.copyfile(start, target)
+    return dataclasses.replace(
+        found, f1=as_it_was.best_f1, average_precision=as_it_was.average_precision, learned=False
+    )
 
 
 def _train(

@@ -51,7 +51,7 @@ def test_a_network_learns_and_is_compared_with_the_run_so_far(labelled, town, tm
     assert not set(found.tiles) & set(found.held_out)
     assert sorted(found.tiles + found.held_out) == list(range(1, 13))
     assert [step for step, _ in figures] == [12, 24]
-    assert found.f1 == figures[-1][1]
+    assert found.f1 == figures[-1][1] or not found.learned
     assert {"reading labelled tiles", "train", "comparing"} <= stages
     windows = [labelled.window(number) for number in found.held_out]
     assert found.before_f1 == count_run(run, labelled.read_label, windows).best_f1
@@ -118,3 +118,15 @@ def test_tiles_are_measured_as_the_checkpoint_is_used_to(shelf, tmp_path, monkey
         None: ("date", "data"), fixed: ("date", "data"), scene: ("percentiles", "data"),
         own: ("date", "keep"),
     }  # fmt: skip
+
+
+def test_a_start_that_learning_spoils_is_kept(labelled, tmp_path):
+    first = improve(labelled, tmp_path / "1", recipe=Recipe(steps=60, chip_px=32, batch_size=4))
+    start = tmp_path / "1" / "model.safetensors"
+    assert first.f1 > 0.5
+    spoiled = Recipe(steps=3, chip_px=32, batch_size=4, learning_rate=1.0, frozen_stages=0)
+    found = improve(labelled, tmp_path / "2", start=start, recipe=spoiled)
+    assert not found.learned
+    assert found.f1 == pytest.approx(first.f1, abs=0.02)
+    assert (tmp_path / "2" / "model.safetensors").read_bytes() == start.read_bytes()
+    assert "did not help" in str(found)
