@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
@@ -227,6 +226,8 @@ class NetworkDetector:
             return predictor(before, after, valid)
         import torch
 
+        from geochange.nn.threads import single_threaded
+
         arrays = (np.require(array, requirements=["C", "W"]) for array in (before, after, valid))
         with single_threaded():
             score: FloatArray = predictor(*(torch.from_numpy(array) for array in arrays)).numpy()
@@ -246,6 +247,7 @@ class NetworkDetector:
 
         from geochange.nn.adaptation import measure_statistics
         from geochange.nn.checkpoint import load_checkpoint
+        from geochange.nn.threads import single_threaded
 
         def normalize(block: PairBlock) -> Sample:
             dates = self._select(block.before, block.after, axis=0)
@@ -291,25 +293,6 @@ class NetworkDetector:
 
 
 _LOADING = threading.Lock()
-
-
-@contextmanager
-def single_threaded(*, always: bool = False) -> Iterator[None]:
-    """Let torch use one thread per tile where tiles run in threads; the main thread keeps its own.
-
-    Tiles side by side use all processors; threads inside a tile as well would compete.
-    """
-    import torch
-
-    if threading.current_thread() is threading.main_thread() and not always:
-        yield
-        return
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(count)
 
 
 def _take(pixels: FloatArray, bands: list[int], axis: int) -> FloatArray:
