@@ -110,4 +110,4 @@ def _scale(pixels: FloatArray, percentiles: list[list[float]]) -> FloatArray:
     values = np.array(percentiles, np.float32)
     low, high = values[:, 4, None, None], values[:, -5, None, None]
     scaled = (pixels - low) / np.maximum(high - low, 1e-6)
-    return np.clip(np.nan_to_num(scaled), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(np.nan_to_num(scaled), 0, 1), np.float32)

@@ -13,6 +13,7 @@ import { DateLayer, Labels, ScoreLayer } from './layers.js';
 import { Lists } from './lists.js';
 import { Loader } from './loading.js';
 import { Model } from './model.js';
+import { Pairs } from './pairs.js';
 import { Panel } from './panel.js';
 import { makeGrid } from './pixels.js';
 import { Nudge } from './nudge.js';
@@ -56,6 +57,7 @@ function makeControls(page) {
   page.verdicts = new Verdicts(page);
   page.on = makeCommands(page);
   page.panel = new Panel(page);
+  page.pairs = new Pairs(page);
   page.top = new TopBar(page);
   page.palette = new Palette(page.on);
   page.bar = new TileBar(page);
@@ -82,6 +84,7 @@ async function begin(page) {
   await tour.start(model.settings.tile);
   if (model.settings.scoreOn) on.score(true);
   jobs.watch();
+  page.pairs.refresh();
   get('api/detectors').then((found) => panel.model.setDetectors(found)).catch(() => null);
   if (!model.settings.seen) toast('Press ? for the keys.');
 }
