@@ -47,6 +47,8 @@ class Call:
         Whether who asks is a reviewer.
     reviewed : bool
         Whether there are reviewers at all.
+    pairs : callable
+        Returns progress of all pairs that are served together.
     path, query : mapping of str to str
     body : JSON value
         None without one.
@@ -56,6 +58,7 @@ class Call:
     annotator: str
     reviewer: bool
     reviewed: bool
+    pairs: Callable[[], list[dict[str, Any]]]
     path: Params
     query: Params
     body: Any
@@ -83,6 +86,11 @@ def get_project(call: Call) -> Any:
         "reviewed": call.reviewed,
         "settings": json.loads(row["content"]) if row else {},
     }
+
+
+def get_pairs(call: Call) -> Any:
+    """Return how far all pairs are that are served together."""
+    return {"pairs": call.pairs()}
 
 
 def put_settings(call: Call) -> Any:
@@ -319,6 +327,7 @@ def _limits(text: str) -> tuple[float, float]:
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/api/project", get_project),
+    ("GET", "/api/pairs", get_pairs),
     ("PUT", "/api/settings", put_settings),
     ("GET", "/api/image/{date}/{level}/{col}/{row}", get_image),
     ("GET", "/api/score/{run}/{level}/{col}/{row}", get_score),

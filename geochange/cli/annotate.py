@@ -19,6 +19,7 @@ from geochange.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from geochange.annotation.collection import Collection
     from geochange.annotation.project import Project
 
 DEFAULT = "labels.gcproj"
@@ -118,6 +119,7 @@ def command(
     \b
     geochange annotate 2018.tif 2021.tif -o labels.gcproj
     geochange annotate --run out -o labels.gcproj
+    geochange annotate pairs.csv -o labels.gcproj        # several pairs: id, before, after
     geochange annotate -o labels.gcproj
     """
     from geochange.annotation.serving import require_server, serve
@@ -125,21 +127,17 @@ def command(
     if not no_server:
         require_server()
     fresh = not Path(output).exists()
-    project = _open(output, before, after, run, making, fresh=fresh)
+    labels = _open(output, before, after, run, making, fresh=fresh)
+    detect = (method or model or (fresh and run is None)) and method != "none"
+    wanted = {"method": method or "auto", "model": model, "options": options,
+              "threshold": threshold}  # fmt: skip
     try:
-        for notice in project.describe()["notices"] if verbose else project.database.notices:
-            click.echo(f"note: {notice}", err=True)
         for file in files:
-            _import(project, file, import_as, annotators)
+            _import(labels, file, import_as, annotators)
         if no_server:
             click.echo(output)
             return
-        project.start_levels()
-        wanted = method or model or (fresh and run is None)
-        if wanted and method != "none":
-            project.start_detection(
-                method=method or "auto", model=model, options=options, threshold=threshold
-            )
+        _begin(labels, wanted if detect else None, verbose=bool(verbose))
 
         def tell(links: dict[str, str]) -> None:
             for name, link in links.items():
@@ -152,7 +150,7 @@ def command(
         names = annotators or (_user_name(),)
         with suppress(KeyboardInterrupt):
             serve(
-                project,
+                labels,
                 annotators=names,
                 reviewers=reviewers,
                 port=port,
@@ -160,12 +158,35 @@ def command(
                 on_ready=tell,
             )
     finally:
-        project.close()
+        labels.close()
 
 
-def _import(project: Project, file: str, verdict: str, annotators: tuple[str, ...]) -> None:
+def _begin(
+    labels: Project | Collection, detection: dict[str, Any] | None, *, verbose: bool
+) -> None:
+    """Say what there is to say, and start what works in the background."""
+    from geochange.annotation.collection import Collection
+
+    if isinstance(labels, Collection):
+        if detection is not None:
+            labels.start_detection(labels.names, **detection)
+        return
+    for notice in labels.describe()["notices"] if verbose else labels.database.notices:
+        click.echo(f"note: {notice}", err=True)
+    labels.start_levels()
+    if detection is not None:
+        labels.start_detection(**detection)
+
+
+def _import(
+    project: Project | Collection, file: str, verdict: str, annotators: tuple[str, ...]
+) -> None:
+    from geochange.annotation.collection import Collection
     from geochange.annotation.importing import import_labels
 
+    if isinstance(project, Collection):
+        msg = "--import takes labels of one pair; give the folder of the pair with -o"
+        raise click.UsageError(msg)
     name = annotators[0] if annotators else _user_name()
     done = import_labels(project, file, annotator=name, verdict=verdict)
     facts = {
@@ -198,10 +219,13 @@ def _open(
     making: dict[str, Any],
     *,
     fresh: bool,
-) -> Project:
+) -> Project | Collection:
+    from geochange.annotation.collection import create_collection, is_collection, open_collection
     from geochange.annotation.opening import create_project, open_project
     from geochange.labels.schema import read_schema
 
+    if not fresh and is_collection(output):
+        return open_collection(output)
     if not fresh:
         project = open_project(output)
         if before is not None:
@@ -210,14 +234,14 @@ def _open(
             project.add_run(run)
         return project
     classes = making.pop("classes")
-    return create_project(
-        output,
-        before,
-        after,
-        run=run,
-        schema=read_schema(classes) if classes else None,
-        tile_size=making.pop("tile_size"),
-        register_mode=making.pop("register"),
-        seed=making.pop("seed"),
-        pair_settings=making,
-    )
+    settings = {
+        "schema": read_schema(classes) if classes else None,
+        "tile_size": making.pop("tile_size"),
+        "register_mode": making.pop("register"),
+        "seed": making.pop("seed"),
+    }
+    if isinstance(before, str) and after is None and before.lower().endswith(".csv"):
+        from geochange.batch import read_manifest
+
+        return create_collection(output, read_manifest(before), **settings, pair_settings=making)
+    return create_project(output, before, after, run=run, **settings, pair_settings=making)

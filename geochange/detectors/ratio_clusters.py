@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from geochange.blocks import BoolArray, FloatArray, PairBlock
+from geochange.blocks import MAD_TO_SIGMA, BoolArray, FloatArray, PairBlock
 from geochange.detectors.backscatter import check_unit, log_amplitude
 from geochange.detectors.fuzzy import belong, find_centres, part_centres
 from geochange.detectors.log_ratio import LogRatio
 from geochange.detectors.patches import crop, lay_out, place_centres, sample_patches
-from geochange.detectors.statistics import MAD_TO_SIGMA, require_equal_bands
+from geochange.detectors.statistics import require_equal_bands
 
 if TYPE_CHECKING:
     from geochange.nn.patchnet import PatchNet

@@ -7,11 +7,11 @@ from typing import Self
 
 import numpy as np
 
-from geochange.blocks import BoolArray, FloatArray, PairBlock, Places
+from geochange.blocks import MAD_TO_SIGMA, BoolArray, FloatArray, PairBlock, Places
 from geochange.detectors.patches import count_columns, crop, lay_out, place_centres, sample_patches
 from geochange.detectors.pieces import BLAS_PIXELS, Piece, mix_bands, score_pieces, trim
 from geochange.detectors.smoothing import BoxMean, require_odd
-from geochange.detectors.statistics import MAD_TO_SIGMA, Vector
+from geochange.detectors.statistics import Vector
 from geochange.detectors.yardstick import Yardstick
 from geochange.errors import InputError, UsageError
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 TOKEN = "secret-of-the-tests"
@@ -23,25 +24,15 @@ def find_chromium() -> str:
     return found if Path(found).is_file() else ""
 
 
-class Served:
-    """The tool on a port of this machine; it can be stopped and started again."""
+class Listening:
+    """An application on a port of this machine."""
 
-    def __init__(self, where: Path) -> None:
-        self.where = where
-        self.port = 0
-        self.start()
-
-    def start(self) -> None:
+    def __init__(self, app, port: int = 0) -> None:
         import uvicorn
 
-        from geochange.annotation.app import make_app
-        from geochange.annotation.opening import open_project
-
-        self.project = open_project(self.where)
-        app = make_app(self.project, tokens=PEOPLE, reviewers=["carl"])
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", self.port))
+        self.listener.bind(("127.0.0.1", port))
         self.port = self.listener.getsockname()[1]
         config = uvicorn.Config(
             app, log_level="error", lifespan="off", access_log=False, timeout_graceful_shutdown=1
@@ -52,15 +43,52 @@ class Served:
         while not self.server.started:
             time.sleep(0.01)
 
-    def stop(self) -> None:
-        self.server.should_exit = self.server.force_exit = True
-        self.thread.join()
-        self.listener.close()
-        self.project.close()
-
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def close(self) -> None:
+        self.server.should_exit = self.server.force_exit = True
+        self.thread.join()
+        self.listener.close()
+
+
+@contextmanager
+def serve_app(app):
+    """Serve an application while a test runs."""
+    listening = Listening(app)
+    yield listening
+    listening.close()
+
+
+class Served:
+    """The tool on a port of this machine; it can be stopped and started again."""
+
+    def __init__(self, where: Path) -> None:
+        self.where = where
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        from geochange.annotation.app import make_app
+        from geochange.annotation.opening import open_project
+
+        self.project = open_project(self.where)
+        app = make_app(self.project, tokens=PEOPLE, reviewers=["carl"])
+        self.listening = Listening(app, self.port)
+        self.port = self.listening.port
+
+    def stop(self) -> None:
+        self.listening.close()
+        self.project.close()
+
+    @property
+    def running(self) -> bool:
+        return self.listening.thread.is_alive()
+
+    @property
+    def url(self) -> str:
+        return self.listening.url
 
 
 class Page:

@@ -5,7 +5,7 @@ import { TOOLS } from './tools.js';
 import { duration } from './words.js';
 
 export class TopBar {
-  constructor({ model, on }) {
+  constructor({ model, pairs, on }) {
     this.model = model;
     const { project } = model;
     this.modes = new Map(MODES.map((mode) => [mode, h('button', { role: 'radio', 'data-mode': mode, onclick: () => on.mode(mode) }, MODE_NAMES[mode])]));
@@ -17,6 +17,7 @@ export class TopBar {
     this.root = h('header', {},
       h('div', { class: 'brand' }, h('img', { src: 'static/icon.svg', alt: '', width: 22, height: 22 }),
         h('span', { class: 'name', title: project.name }, project.name)),
+      pairs.root,
       h('div', { class: 'segments', role: 'radiogroup', 'aria-label': 'View' }, [...this.modes.values()]),
       h('div', { class: 'work' }, this.undo, this.redo),
       h('div', { class: 'progress' }, this.meter, this.done),

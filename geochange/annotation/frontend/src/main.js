@@ -14,6 +14,7 @@ import { DateLayer, Labels, ScoreLayer } from './layers.js';
 import { Lists } from './lists.js';
 import { Loader } from './loading.js';
 import { Model } from './model.js';
+import { Pairs } from './pairs.js';
 import { Panel } from './panel.js';
 import { makeGrid } from './pixels.js';
 import { Nudge } from './nudge.js';
@@ -58,6 +59,7 @@ function makeControls(page) {
   page.on = makeCommands(page);
   page.panel = new Panel(page);
   page.improver = new Improver(page);
+  page.pairs = new Pairs(page);
   page.top = new TopBar(page);
   page.palette = new Palette(page.on);
   page.bar = new TileBar(page);
@@ -85,6 +87,7 @@ async function begin(page) {
   if (model.settings.scoreOn) on.score(true);
   jobs.watch();
   page.improver.watch();
+  page.pairs.refresh();
   get('api/detectors').then((found) => panel.model.setDetectors(found)).catch(() => null);
   if (!model.settings.seen) toast('Press ? for the keys.');
 }
