@@ -25,6 +25,7 @@ VERBS = {
     "sensitivity": "Measure how small and how faint a change a method finds in a pair.",
     "explain": "Say which bands, dates and pixels made a part of a map change.",
     "annotate": "Label change in a browser, with pre-labels to accept or reject.",
+    "agree": "Measure how well several people agree; write where not, and what most say.",
     "export": "Write the changes of a finished run, or a network, in another format.",
     "train": "Train a network on labelled pairs; resumes exactly where it stopped.",
     "finetune": "Train on from a checkpoint, with other scenes and other bands.",

@@ -76,6 +76,11 @@ DEFAULT = "labels.gcproj"
     show_default=True,
     help="Whether they wait for a verdict.",
 )
+@click.option(
+    "--copy-of",
+    type=click.Path(),
+    help="Make OUTPUT a blind copy of these labels: the same tiles and candidates, no verdicts.",
+)
 @click.option("--no-server", is_flag=True, help="Make or fill the folder, and show no page.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: any free one.")
 @click.option("--no-browser", is_flag=True, help="Do not open a browser.")
@@ -95,6 +100,7 @@ def command(
     annotators: tuple[str, ...],
     files: tuple[str, ...],
     import_as: str,
+    copy_of: str | None,
     no_server: bool,
     port: int,
     no_browser: bool,
@@ -111,12 +117,16 @@ def command(
     geochange annotate 2018.tif 2021.tif -o labels.gcproj
     geochange annotate --run out -o labels.gcproj
     geochange annotate -o labels.gcproj
+    geochange annotate --copy-of labels.gcproj -o bob.gcproj
     """
     from geochange.annotation.serving import require_server, serve
 
     if not no_server:
         require_server()
     fresh = not Path(output).exists()
+    if copy_of is not None:
+        _copy(copy_of, output, before, run)
+        fresh = False
     project = _open(output, before, after, run, making, fresh=fresh)
     try:
         for notice in project.describe()["notices"] if verbose else project.database.notices:
@@ -145,6 +155,15 @@ def command(
             serve(project, annotators=names, port=port, public_url=public_url, on_ready=tell)
     finally:
         project.close()
+
+
+def _copy(source: str, output: str, before: str | list[str] | None, run: str | None) -> None:
+    from geochange.annotation.copying import copy_project
+
+    if before is not None or run is not None:
+        msg = "--copy-of takes the images of the labels that it copies; give no others"
+        raise click.UsageError(msg)
+    copy_project(source, output)
 
 
 def _import(project: Project, file: str, verdict: str, annotators: tuple[str, ...]) -> None:

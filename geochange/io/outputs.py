@@ -32,6 +32,7 @@ FACTS_NAMES = {
     "explain": "explanation.json",
     "sensitivity": "sensitivity.json",
     "chips": "manifest.json",
+    "agree": "agreement.json",
 }
 """Files that tell what else than a run a folder holds, by kind."""
 OWN_NAMES = (
@@ -40,6 +41,7 @@ OWN_NAMES = (
     "displacements.png", "item.json", "*.aux.xml", "*.qmd", "*.ovr", STATE_NAME,
     "attribution.tif", "explanation.*", "sensitivity.*",
     "A", "B", "label", "list", "manifest.*",
+    "agreement.json", "tiles.csv", "disagreement.*", "consensus", "consensus.*",
 )  # fmt: skip
 """What a result may hold: ours, and what QGIS and GDAL put beside it."""
 
