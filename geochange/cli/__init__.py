@@ -26,7 +26,7 @@ VERBS = {
     "explain": "Say which bands, dates and pixels made a part of a map change.",
     "annotate": "Label change in a browser, with pre-labels to accept or reject.",
     "agree": "Measure how well several people agree; write where not, and what most say.",
-    "export": "Write the changes of a finished run, or a network, in another format.",
+    "export": "Write the changes of a finished run, a network or labels in another format.",
     "train": "Train a network on labelled pairs; resumes exactly where it stopped.",
     "finetune": "Train on from a checkpoint, with other scenes and other bands.",
     "tune": "Try settings of a training and keep the best.",

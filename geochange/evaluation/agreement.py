@@ -177,7 +177,7 @@ class AgreementCounts:
     def scores(self) -> dict[str, Floats]:
         """Return every score by name, of the shape of the leading axes; nan where undefined.
 
-        ``kappa`` is there for two people only.
+        ``kappa`` is there for two people only, scores of single classes where there are several.
         """
         objects = self.objects.sum(axis=-2)
         tp, fp, fn, same = (objects[..., n] for n in (TP, FP, FN, SAME))
@@ -192,7 +192,8 @@ class AgreementCounts:
             "verdict_agreement": _divide(np.trace(self.verdicts, axis1=-2, axis2=-1), verdicts),
             "verdict_alpha": krippendorff_alpha(self.verdicts),
         }
-        for index, name in enumerate(self.names[1:], 1):
+        several = self.names[1:] if len(self.names) > 2 else ()
+        for index, name in enumerate(several, 1):
             scores[f"iou:{name}"] = class_iou(self.confusion, index)
             scores[f"alpha:{name}"] = krippendorff_alpha(single_out(self.coincidence, index))
             if self.confusion.shape[-3] == 1:

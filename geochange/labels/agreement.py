@@ -21,7 +21,8 @@ TITLES = {
     "verdict_agreement": "verdict of tiles alike",
     "verdict_alpha": "Krippendorff's alpha, verdicts",
 }
-"""What a table calls the scores; those of single classes go by their names."""
+SINGLE = {"iou": "IoU", "alpha": "alpha", "kappa": "kappa"}
+"""What a table calls the scores, and those of single classes."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,10 @@ class Agreement:
         lines = [f"{', '.join(self.people)}: {len(self.tiles)} tiles that two or more have seen"]
         for name, value in self.scores.items():
             low, high = self.intervals[name]
-            lines.append(f"{TITLES.get(name, name):<32}{value:>8.3f}   {low:.3f} to {high:.3f}")
-        return "\n".join(lines).replace("nan to nan", "").replace("nan", "  -")
+            figures = f"{value:>8.3f}   {low:.3f} to {high:.3f}"
+            known = figures if math.isfinite(value) else f"{'-':>8}"
+            lines.append(f"{_name(name):<32}{known}")
+        return "\n".join(lines)
 
 
 def measure_agreement(
@@ -101,6 +104,11 @@ def measure_comparison(comparison: Comparison, resamples: int, seed: int) -> Agr
     scores = {name: float(value) for name, value in counts.pooled.scores().items()}
     intervals = counts.intervals(resamples, seed)
     return Agreement(tuple(comparison.people), tiles, counts, scores, intervals)
+
+
+def _name(score: str) -> str:
+    what, _, label = score.partition(":")
+    return f"{SINGLE[what]} of {label}" if label else TITLES[what]
 
 
 def _plain(value: float) -> float | None:

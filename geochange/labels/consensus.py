@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import geopandas
 import numpy as np
@@ -12,10 +14,11 @@ from odc.geo.geobox import GeoBox
 
 from geochange.errors import UsageError
 from geochange.evaluation.counts import UNKNOWN
+from geochange.io.tilestore import TileStore
 from geochange.labels.comparison import Comparison
 from geochange.labels.content import SILENT, Labels, gather
 from geochange.labels.schema import PALETTE, LabelClass, Schema
-from geochange.labels.tracing import trace
+from geochange.labels.tracing import TILE_PX, trace
 from geochange.maps.polygons import to_world
 from geochange.tiles import Window
 
@@ -131,7 +134,9 @@ def find_consensus(comparison: Comparison, least: int = 2) -> Labels:
         raise UsageError(msg)
     first, windows = comparison.first, list(comparison.windows.values())
     schema = _with_ignored(first.schema)
-    traced = trace(ConsensusCodes(comparison, least), schema, windows)
+    with tempfile.TemporaryDirectory() as folder:
+        codes = ConsensusCodes(comparison, least)
+        traced = trace(_settle(codes, Path(folder)), schema, windows)
     crs = first.geobox.crs
     shapes = np.empty(len(traced.pixels), object)
     shapes[:] = traced.pixels
@@ -152,6 +157,14 @@ def find_consensus(comparison: Comparison, least: int = 2) -> Labels:
     place = first.pair or first.geobox
     made = gather(frame, place, schema=schema, tiles=tiles, facts={**first.facts, **facts})
     return replace(made, schema_version=first.schema_version)
+
+
+def _settle(codes: ConsensusCodes, folder: Path) -> TileStore:
+    """Work the codes out once; they are read several times."""
+    store = TileStore(folder, codes.geobox, TILE_PX, "uint8", UNKNOWN)
+    for tile in store.plan:
+        store.write(tile, codes.read(tile.core))
+    return store
 
 
 def _with_ignored(schema: Schema) -> Schema:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import geopandas
 import numpy as np
 import pandas
 import shapely
+from numpy.typing import NDArray
 
 from geochange.evaluation.counts import UNKNOWN
 from geochange.exports.cog import Color, write_cog
@@ -25,7 +26,7 @@ from geochange.labels.consensus import AGREE, CHANGE_DIFFERS, CLASS_DIFFERS, Dis
 from geochange.labels.content import TILE_FIELDS
 from geochange.labels.tracing import OneCode
 from geochange.maps.polygons import polygonize, to_world
-from geochange.tiles import Tile, Window
+from geochange.tiles import Tile, TilePlan
 
 KINDS = {CHANGE_DIFFERS: "change or not", CLASS_DIFFERS: "which class"}
 COLOURS = {"change or not": "#d55e00", "which class": "#0072b2"}
@@ -39,7 +40,9 @@ RANKS = {
 MIDDLING, HIGH = 0.5, 0.8
 """Limits of the IoU of change by which tiles are ranked."""
 TILE_SCORES = ("change_iou", "kappa", "alpha", "object_f1", "object_class", "verdict_agreement")
-TILE_PX = 1024
+TILE_PX, READ_PX = 1024, 256
+BATCH = 2000
+"""Regions held at a time."""
 
 
 def write_differences(comparison: Comparison, found: Agreement, folder: Path) -> None:
@@ -98,25 +101,41 @@ def _style(field: str, colours: Mapping[str, str], opacity: float = 1.0) -> dict
 
 def _trace(comparison: Comparison, store: TileStore) -> Iterator[geopandas.GeoDataFrame]:
     """Yield regions in which people differ, and what each says in the middle of one."""
-    crs = comparison.geobox.crs
-    number = 0
+    crs, number = comparison.geobox.crs, 0
     for kind, name in KINDS.items():
-        for _, shape in polygonize(OneCode(store, kind), connectivity=4):
-            number += 1
-            row = {"id": number, "kind": name, "pixels": round(shape.area)}
-            row["says"] = _quote(comparison, shape)
+        found = (shape for _, shape in polygonize(OneCode(store, kind), connectivity=4))
+        while shapes := list(islice(found, BATCH)):
+            geometry = np.array(shapes, object)
+            rows = {
+                "id": np.arange(number + 1, number + len(shapes) + 1),
+                "kind": name,
+                "pixels": shapely.area(geometry).round().astype(np.int64),
+                "says": _quote(comparison, geometry),
+            }
+            number += len(shapes)
             yield geopandas.GeoDataFrame(
-                [row],
-                geometry=[to_world(shape, comparison.geobox)],
+                rows,
+                geometry=to_world(geometry, comparison.geobox),
                 crs=None if crs is None else crs.to_wkt(),
             )
 
 
-def _quote(comparison: Comparison, shape: Any) -> str:
-    point = shapely.point_on_surface(shape)
-    codes = comparison.read(Window(math.floor(point.y), math.floor(point.x), 1, 1))[:, 0, 0]
-    said = [comparison.classes.get(int(code), "?") for code in codes]
-    return "; ".join(f"{who}: {what}" for who, what in zip(comparison.people, said, strict=True))
+def _quote(comparison: Comparison, shapes: NDArray[Any]) -> list[str]:
+    """Say what each person says in the middle of each shape; every tile is read once."""
+    middles = shapely.point_on_surface(shapes)
+    cols, rows = (np.floor(v(middles)).astype(int) for v in (shapely.get_x, shapely.get_y))
+    plan = TilePlan(comparison.first.shape, READ_PX)
+    tiles = rows // READ_PX * plan.grid[1] + cols // READ_PX
+    quotes = [""] * len(shapes)
+    for number in np.unique(tiles):
+        core = plan[int(number)].core
+        codes = comparison.read(core)
+        for index in np.flatnonzero(tiles == number):
+            said = codes[:, rows[index] - core.row, cols[index] - core.col]
+            words = (comparison.classes.get(int(code), "?") for code in said)
+            pairs = zip(comparison.people, words, strict=True)
+            quotes[index] = "; ".join(f"{who}: {what}" for who, what in pairs)
+    return quotes
 
 
 def _score_tiles(comparison: Comparison, found: Agreement) -> geopandas.GeoDataFrame:
