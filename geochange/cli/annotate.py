@@ -77,6 +77,11 @@ DEFAULT = "labels.gcproj"
     show_default=True,
     help="Whether they wait for a verdict.",
 )
+@click.option(
+    "--copy-of",
+    type=click.Path(),
+    help="Make OUTPUT a blind copy of these labels: the same tiles and candidates, no verdicts.",
+)
 @click.option("--no-server", is_flag=True, help="Make or fill the folder, and show no page.")
 @click.option(
     "--reviewer",
@@ -103,6 +108,7 @@ def command(
     annotators: tuple[str, ...],
     files: tuple[str, ...],
     import_as: str,
+    copy_of: str | None,
     no_server: bool,
     reviewers: tuple[str, ...],
     port: int,
@@ -121,12 +127,16 @@ def command(
     geochange annotate --run out -o labels.gcproj
     geochange annotate pairs.csv -o labels.gcproj        # several pairs: id, before, after
     geochange annotate -o labels.gcproj
+    geochange annotate --copy-of labels.gcproj -o bob.gcproj
     """
     from geochange.annotation.serving import require_server, serve
 
     if not no_server:
         require_server()
     fresh = not Path(output).exists()
+    if copy_of is not None:
+        _copy(copy_of, output, before, run)
+        fresh = False
     labels = _open(output, before, after, run, making, fresh=fresh)
     detect = (method or model or (fresh and run is None)) and method != "none"
     wanted = {"method": method or "auto", "model": model, "options": options,
@@ -176,6 +186,15 @@ def _begin(
     labels.start_levels()
     if detection is not None:
         labels.start_detection(**detection)
+
+
+def _copy(source: str, output: str, before: str | list[str] | None, run: str | None) -> None:
+    from geochange.annotation.copying import copy_project
+
+    if before is not None or run is not None:
+        msg = "--copy-of takes the images of the labels that it copies; give no others"
+        raise click.UsageError(msg)
+    copy_project(source, output)
 
 
 def _import(

@@ -34,6 +34,7 @@ FACTS_NAMES = {
     "explain": "explanation.json",
     "sensitivity": "sensitivity.json",
     "chips": "manifest.json",
+    "agree": "agreement.json",
 }
 """Files that tell what else than a run a folder holds, by kind."""
 OWN_NAMES = (
@@ -43,6 +44,7 @@ OWN_NAMES = (
     "attribution.tif", "explanation.*", "sensitivity.*",
     "A", "B", "label", "list", "manifest.*",
     "date.tif", "magnitude.tif", "animation.gif", "dates",
+    "agreement.json", "tiles.csv", "disagreement.*", "consensus", "consensus.*",
 )  # fmt: skip
 """What a result may hold: ours, and what QGIS and GDAL put beside it."""
 

@@ -13,7 +13,11 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "agreeing": ["write_agreement"],
+        "agreement": ["measure_agreement"],
         "chips": ["write_chips"],
+        "comparison": ["compare"],
+        "consensus": ["find_consensus"],
         "content": ["Labels", "gather"],
         "conversion": ["export"],
         "mask": ["LabelMask", "write_mask"],
