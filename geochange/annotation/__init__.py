@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "app": ["make_app"],
         "importing": ["import_labels"],
         "labels": ["read_labels"],
+        "learning": ["learn"],
         "opening": ["create_project", "open_project"],
         "project": ["Project"],
         "serving": ["serve"],

@@ -118,7 +118,7 @@ def test_the_model_learns_in_a_process_of_its_own(labelled, monkeypatch):
         said.add(job.stage)
         time.sleep(0.05)
     assert job.state == "done", job.message
-    assert any(stage.startswith("train") for stage in said)
+    assert any(stage.startswith("step ") for stage in said)
     assert "candidates by labels 1; F1" in job.message
     assert snapshot(labelled) == before
     runs = labelled.describe()["runs"]
