@@ -15,8 +15,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "importing": ["import_labels"],
         "labels": ["Labels", "read_labels"],
         "opening": ["create_project", "open_project"],
+        "people": ["measure_people"],
         "project": ["Project"],
         "schema": ["LabelClass", "Schema", "read_schema"],
         "serving": ["serve"],
+        "truths": ["import_truth"],
     },
 )
