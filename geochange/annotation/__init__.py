@@ -11,11 +11,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "app": ["make_app"],
+        "collection": ["Collection", "create_collection", "open_collection"],
         "importing": ["import_labels"],
         "labels": ["read_labels"],
         "learning": ["learn"],
         "opening": ["create_project", "open_project"],
+        "people": ["measure_people"],
         "project": ["Project"],
         "serving": ["serve"],
+        "truths": ["import_truth"],
     },
 )

@@ -1,27 +1,24 @@
-"""The web application: routes, and nothing that a route does by itself."""
+"""The tool as a web application: of one pair, or of several behind one link."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
-from geochange.annotation.files import TYPES, load_static, render_page, static_version
+from geochange.annotation.collection import Collection
 from geochange.annotation.project import Project
-from geochange.annotation.refusals import BAD_REQUEST, NOT_FOUND, RefusedError
-from geochange.annotation.requests import ROUTES, Call, Handler
-from geochange.annotation.security import App, Guard
-from geochange.errors import GeochangeError, UsageError
-
-YEAR = "private, max-age=31536000, immutable"
+from geochange.annotation.refusals import NOT_FOUND
+from geochange.annotation.security import PAIR, App, Guard, Receive, Scope, Send, answer
+from geochange.annotation.sites import Setting, build_site
 
 
 def make_app(
-    project: Project,
+    labels: Project | Collection,
     *,
     tokens: Mapping[str, str] | None = None,
+    reviewers: Iterable[str] = (),
     hosts: Iterable[str] = (),
     secure: bool = False,
 ) -> App:
@@ -29,10 +26,13 @@ def make_app(
 
     Parameters
     ----------
-    project : Project
+    labels : Project or Collection
+        One pair, at ``/``; or several, at ``/p/1/``, ``/p/2/``, ...
     tokens : mapping of str to str, optional
         Token to annotator: who has a token may label in that person's name. One for ``me`` is made
         when None; ``app.tokens`` tells it.
+    reviewers : iterable of str
+        Who of them may approve tiles that others labelled, or send them back.
     hosts : iterable of str
         Names that it may be called by besides ``localhost``, behind a proxy.
     secure : bool
@@ -52,79 +52,58 @@ def make_app(
     ... ).json()["total"]
     4
     """
-    try:
-        from starlette.applications import Starlette
-        from starlette.concurrency import run_in_threadpool
-        from starlette.exceptions import HTTPException
-        from starlette.requests import Request
-        from starlette.responses import HTMLResponse, JSONResponse, Response
-        from starlette.routing import Route
-    except ImportError as error:
-        msg = "the annotation tool needs starlette; pip install 'geochange[annotate]'"
-        raise UsageError(msg) from error
-
-    cookie = "geochange_" + hashlib.sha256(str(project.folder.absolute()).encode()).hexdigest()[:8]
-
-    async def page(request: Request) -> Response:
-        token = request.scope["token"]
-        response = HTMLResponse(render_page(token, project.folder.name))
-        response.set_cookie(cookie, token, httponly=True, samesite="strict", secure=secure)
-        return response
-
-    async def static(request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in TYPES:
-            raise HTTPException(NOT_FOUND, "there is no such file")
-        fresh = request.query_params.get("v") == static_version()
-        headers = {"cache-control": YEAR if fresh else "no-cache"}
-        return Response(load_static(name), media_type=TYPES[name], headers=headers)
-
-    def endpoint(handler: Handler) -> Callable[[Request], Any]:
-        async def answer(request: Request) -> Response:
-            body = await request.body() if request.method not in ("GET", "HEAD") else b""
-            call = Call(
-                project,
-                request.scope["annotator"],
-                request.path_params,
-                request.query_params,
-                _parse(body),
-            )
-            found = await run_in_threadpool(handler, call)
-            if isinstance(found, bytes):
-                cached = {"cache-control": YEAR if "v" in request.query_params else "no-store"}
-                return Response(found, media_type="image/png", headers=cached)
-            return JSONResponse(found)
-
-        return answer
-
-    async def refused(_: Request, error: Exception) -> Response:
-        facts = error.facts if isinstance(error, RefusedError) else {}
-        status = error.status if isinstance(error, RefusedError) else 422
-        return JSONResponse({"error": str(error), **facts}, status)
-
-    async def unknown(_: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else NOT_FOUND
-        detail = error.detail if isinstance(error, HTTPException) else "not found"
-        return JSONResponse({"error": detail}, status)
-
-    routes = [Route("/", page), Route("/static/{name}", static)]
-    routes += [Route(path, endpoint(handler), methods=[m]) for m, path, handler in ROUTES]
-    inner = Starlette(
-        routes=routes, exception_handlers={GeochangeError: refused, HTTPException: unknown}
-    )
     known = dict(tokens) if tokens else {secrets.token_urlsafe(24): "me"}
+    digest = hashlib.sha256(str(labels.folder.absolute()).encode()).hexdigest()
+    progress = labels.progress if isinstance(labels, Collection) else list
+    cookie = f"geochange_{digest[:8]}"
+    setting = Setting(labels.folder.name, cookie, secure, frozenset(reviewers), progress)
+    inner: App
+    if isinstance(labels, Collection):
+        inner = Pairs(labels, setting)
+    else:
+        inner = build_site(labels, setting)
     return Guard(inner, known, frozenset(hosts), cookie)
 
 
-def _parse(body: bytes) -> Any:
-    if not body:
-        return None
-    try:
-        return json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise RefusedError(BAD_REQUEST, "the body is not JSON") from error
+class Pairs:
+    """Sends what is asked of ``/p/3/...`` to the application of the third pair.
 
+    Parameters
+    ----------
+    collection : Collection
+    setting : Setting
+    """
 
-def _refuse_constant(name: str) -> Any:
-    msg = f"{name} is not a number of JSON"
-    raise ValueError(msg)
+    def __init__(self, collection: Collection, setting: Setting) -> None:
+        self.collection = collection
+        self.setting = setting
+        self.sites: dict[int, App] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        found = PAIR.match(scope["path"])
+        if found is None and scope["path"] == "/":
+            await self._lead(scope, send)
+        elif found is None or not 1 <= int(found[1]) <= len(self.collection.names):
+            await answer(send, NOT_FOUND, "there is no such pair")
+        else:
+            site = await self._site(int(found[1]))
+            path = scope["path"][found.end() :]
+            await site({**scope, "path": path, "raw_path": path.encode()}, receive, send)
+
+    async def _site(self, number: int) -> App:
+        if number not in self.sites:
+            name = self.collection.names[number - 1]
+            project = await asyncio.to_thread(self.collection.project, name)
+            self.sites.setdefault(number, build_site(project, self.setting))
+        return self.sites[number]
+
+    async def _lead(self, scope: Scope, send: Send) -> None:
+        """Go to the pair where there is most to learn; the cookie goes along."""
+        progress = await asyncio.to_thread(self.collection.progress)
+        place = max(range(len(progress)), key=lambda n: progress[n]["unsure"] or -n / 1e6)
+        cookie = f"{self.setting.cookie}={scope['token']}; HttpOnly; Path=/; SameSite=strict"
+        cookie += "; Secure" if self.setting.secure else ""
+        headers = [(b"location", b"p/%d/" % (place + 1)), (b"set-cookie", cookie.encode())]
+        await send({"type": "http.response.start", "status": 303, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from geochange.annotation.tables import TABLES, VERSION
+from geochange.annotation.tables import STEPS, TABLES, VERSION
 from geochange.errors import InputError, OutputError
 
 BUSY_MS = 20_000
@@ -102,9 +102,10 @@ class Database:
     def _prepare(self) -> None:
         with self.write() as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                for statement in _statements(TABLES):
-                    db.execute(statement)
+            scripts = [TABLES] if version == 0 else [STEPS[v] for v in range(version, VERSION)]
+            for statement in (one for script in scripts for one in _statements(script)):
+                db.execute(statement)
+            if version < VERSION:
                 db.execute(f"PRAGMA user_version={VERSION:d}")
         if version > VERSION:
             self.close()

@@ -16,6 +16,7 @@ from geochange.labels.schema import Schema
 KINDS = (
     "draw", "edit", "accept", "reject", "class", "delete", "brush", "wand", "split", "merge",
     "simplify", "note", "confidence", "tile", "undo", "redo", "import", "reopen", "nudge",
+    "approve", "fix", "return", "superpixel",
 )  # fmt: skip
 MAX_OPS = 2000
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,80}")

@@ -17,11 +17,12 @@ SELECT a.id, a.tile_id AS tile, a.class_id, a.verdict, a.source, a.candidate_id 
     a.created, a.updated, a.schema_version, a.view_mode, a.seconds, a.geom
 FROM annotation a LEFT JOIN candidate c ON c.id = a.candidate_id
     LEFT JOIN model_run r ON r.id = c.run_id
-WHERE a.deleted = 0 ORDER BY a.created, a.id
+WHERE a.deleted = 0 AND a.tile_id IN (SELECT id FROM tile WHERE probe_of IS NULL)
+ORDER BY a.created, a.id
 """
 TILES = """
-SELECT id, col, row, width, height, state, flag, note, uncertainty, reason, stratum, annotator,
-    updated FROM tile ORDER BY id
+SELECT id, col, row, width, height, state, flag, note, dx, dy, uncertainty, reason, stratum,
+    author AS annotator, review, remark, updated FROM tile WHERE probe_of IS NULL ORDER BY id
 """
 
 

@@ -16,17 +16,21 @@ from geochange.annotation.improving import (
     write_every,
 )
 from geochange.annotation.leases import end_lease, list_leases, take_lease
+from geochange.annotation.people import measure_people
 from geochange.annotation.pictures import render_score_tile
 from geochange.annotation.project import Project
-from geochange.annotation.refusals import BAD_REQUEST, RefusedError
+from geochange.annotation.refusals import BAD_REQUEST, FORBIDDEN, NOT_FOUND, RefusedError
+from geochange.annotation.superpixels import cut_tile
 from geochange.annotation.views import (
     describe_tile,
     find_features,
     list_history,
+    list_notes,
     list_tiles,
     measure_progress,
 )
 from geochange.annotation.wand import wave
+from geochange.tiles import Window
 
 Params = Mapping[str, Any]
 
@@ -40,6 +44,12 @@ class Call:
     project : Project
     annotator : str
         Who asks.
+    reviewer : bool
+        Whether who asks is a reviewer.
+    reviewed : bool
+        Whether there are reviewers at all.
+    pairs : callable
+        Returns progress of all pairs that are served together.
     path, query : mapping of str to str
     body : JSON value
         None without one.
@@ -47,6 +57,9 @@ class Call:
 
     project: Project
     annotator: str
+    reviewer: bool
+    reviewed: bool
+    pairs: Callable[[], list[dict[str, Any]]]
     path: Params
     query: Params
     body: Any
@@ -70,8 +83,15 @@ def get_project(call: Call) -> Any:
     )
     return call.project.describe() | {
         "annotator": call.annotator,
+        "reviewer": call.reviewer,
+        "reviewed": call.reviewed,
         "settings": json.loads(row["content"]) if row else {},
     }
+
+
+def get_pairs(call: Call) -> Any:
+    """Return how far all pairs are that are served together."""
+    return {"pairs": call.pairs()}
 
 
 def put_settings(call: Call) -> Any:
@@ -109,19 +129,13 @@ def get_score(call: Call) -> bytes:
 
 def get_tiles(call: Call) -> Any:
     """Return all tiles in the order of the queue."""
-    return {"tiles": list_tiles(call.project.database)}
+    return {"tiles": list_tiles(call.project.database, call.annotator)}
 
 
 def get_tile(call: Call) -> Any:
     """Return one tile and who holds it."""
     number = _integer(call.path["tile"])
-    row = (
-        call.project.database.read()
-        .execute("SELECT * FROM tile WHERE id = ?", (number,))
-        .fetchone()
-    )
-    if row is None:
-        raise RefusedError(404, f"there is no tile {number}")
+    row = _tile_row(call, number)
     return describe_tile(row) | {"lease": list_leases(call.project.database).get(number)}
 
 
@@ -131,12 +145,13 @@ def get_features(call: Call) -> Any:
     if len(parts) != 4:
         raise RefusedError(BAD_REQUEST, "box is first column, first row, last column, last row")
     run = _integer(call.query["run"]) if "run" in call.query else None
-    return find_features(call.project.database, (parts[0], parts[1], parts[2], parts[3]), run)
+    box = parts[0], parts[1], parts[2], parts[3]
+    return find_features(call.project.database, box, run, call.annotator)
 
 
 def post_edit(call: Call) -> Any:
     """Save one edit."""
-    return call.project.save(call.body, call.annotator)
+    return call.project.save(call.body, call.annotator, reviewer=call.reviewer)
 
 
 def get_history(call: Call) -> Any:
@@ -161,7 +176,7 @@ def delete_lease(call: Call) -> Any:
 
 def get_progress(call: Call) -> Any:
     """Return how much is done."""
-    return measure_progress(call.project.database)
+    return measure_progress(call.project.database, call.annotator)
 
 
 def post_wand(call: Call) -> Any:
@@ -173,6 +188,28 @@ def post_wand(call: Call) -> Any:
     tolerance = min(max(_float(call.fields.get("tolerance", 0.5)), 0.0), 1.0)
     result = call.project.newest_result()
     return {"geom": plain_geometry(wave(call.project.pair, result, on, point, tolerance))}
+
+
+def post_superpixels(call: Call) -> Any:
+    """Return a tile cut into small regions, as polygons."""
+    tile = _tile_row(call, _integer(call.fields.get("tile")))
+    point = _float(call.fields.get("x")), _float(call.fields.get("y"))
+    window = Window(tile["row"], tile["col"], tile["height"], tile["width"])
+    size = _float(call.fields.get("size", 16))
+    stretch = call.project.facts["stretch"]
+    return {"geometries": cut_tile(call.project.pair, stretch, window, point, size)}
+
+
+def get_people(call: Call) -> Any:
+    """Return how people label; for reviewers only."""
+    if not call.reviewer:
+        raise RefusedError(FORBIDDEN, "how people label is for reviewers only (--reviewer)")
+    return {"people": measure_people(call.project.database, call.project.schema)}
+
+
+def get_notes(call: Call) -> Any:
+    """Return flags and comments."""
+    return {"notes": list_notes(call.project.database)}
 
 
 def post_geometry(call: Call) -> Any:
@@ -243,7 +280,15 @@ def post_queue(call: Call) -> Any:
     call.project.order(
         str(call.fields.get("order")), seed if type(seed) is int and seed >= 0 else None
     )
-    return {"tiles": list_tiles(call.project.database)}
+    return {"tiles": list_tiles(call.project.database, call.annotator)}
+
+
+def _tile_row(call: Call, number: int) -> Any:
+    db = call.project.database.read()
+    row = db.execute("SELECT * FROM tile WHERE id = ?", (number,)).fetchone()
+    if row is None or (row["probe_of"] is not None and row["assigned_to"] != call.annotator):
+        raise RefusedError(NOT_FOUND, f"there is no tile {number}")
+    return row
 
 
 def _place(path: Params) -> tuple[int, int, int]:
@@ -291,6 +336,7 @@ def _limits(text: str) -> tuple[float, float]:
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/api/project", get_project),
+    ("GET", "/api/pairs", get_pairs),
     ("PUT", "/api/settings", put_settings),
     ("GET", "/api/image/{date}/{level}/{col}/{row}", get_image),
     ("GET", "/api/score/{run}/{level}/{col}/{row}", get_score),
@@ -303,6 +349,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", "/api/tiles/{tile}/lease", delete_lease),
     ("GET", "/api/progress", get_progress),
     ("POST", "/api/wand", post_wand),
+    ("POST", "/api/superpixels", post_superpixels),
+    ("GET", "/api/notes", get_notes),
+    ("GET", "/api/people", get_people),
     ("POST", "/api/geometry", post_geometry),
     ("GET", "/api/jobs", get_jobs),
     ("DELETE", "/api/jobs/{job}", delete_job),

@@ -14,11 +14,12 @@ from geochange.annotation.database import Database
 from geochange.annotation.edits import Edit, Op
 from geochange.annotation.leases import require_no_other
 from geochange.annotation.refusals import CONFLICT, UNUSABLE, RefusedError
-from geochange.annotation.states import DONE, annotation_state, tile_state
+from geochange.annotation.reviewing import Person, require_right
+from geochange.annotation.states import DONE, TILE_FIELDS, annotation_state, tile_state
 
 
 def save_edit(
-    database: Database, edit: Edit, annotator: str, schema_version: int
+    database: Database, edit: Edit, person: Person, schema_version: int
 ) -> dict[str, Any]:
     """Apply an edit in one durable transaction and return what the page is told.
 
@@ -33,8 +34,9 @@ def save_edit(
     RefusedError
         409 when a tile is at another revision (with its state), when the target does not fit, or
         when the uuid was used for something else; 423 when another annotator holds a tile; 422 when
-        the edit contradicts itself.
+        the edit contradicts itself or a tile is done; 403 when the person may not review it.
     """
+    annotator = person.name
     with database.write() as db:
         known = db.execute("SELECT * FROM edit WHERE uuid = ?", (edit.uuid,)).fetchone()
         if known is not None:
@@ -43,10 +45,11 @@ def save_edit(
         require_no_other(db, tiles, annotator)
         befores = [_load_target(db, op) for op in edit.ops]
         _require_revisions(db, edit, tiles)
+        require_right(db, edit, tiles, person)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         for op, before in zip(edit.ops, befores, strict=True):
             _apply(db, op, before, edit, (annotator, now, schema_version))
-        _require_sense(db, edit, tiles)
+        _require_sense(db, edit)
         revs = {tile: tiles[tile]["rev"] + 1 for tile in tiles}
         db.executemany("UPDATE tile SET rev = ? WHERE id = ?", [(r, t) for t, r in revs.items()])
         reply = {"saved": now, "revs": revs, "states": [op.after for op in edit.ops]}
@@ -126,17 +129,18 @@ def _apply(
     stamp: tuple[str, str, int],
 ) -> None:
     annotator, now, schema_version = stamp
-    if op.target == "tile":
+    if op.target == "tile" and before is not None:
         state = op.after or {}
+        fields = ", ".join(f"{name} = ?" for name in TILE_FIELDS)
+        author = _author(before, state, edit.kind, annotator)
         db.execute(
-            "UPDATE tile SET state = ?, flag = ?, note = ?, dx = ?, dy = ?, annotator = ?,"
-            " updated = ? WHERE id = ?",
-            (*(state[n] for n in ("state", "flag", "note", "dx", "dy")), annotator, now, op.tile),
+            f"UPDATE tile SET {fields}, annotator = ?, author = ?, updated = ? WHERE id = ?",
+            (*(state[name] for name in TILE_FIELDS), annotator, author, now, op.tile),
         )
     elif op.after is None:
         db.execute("UPDATE annotation SET deleted = 1, updated = ? WHERE id = ?", (now, op.id))
     else:
-        author = (before["annotator"], before["created"]) if before else (annotator, now)
+        made = (before["annotator"], before["created"]) if before else (annotator, now)
         seconds = (before["seconds"] if before else 0.0) + edit.seconds
         box = shapely.from_geojson(json.dumps(op.after["geom"])).bounds
         candidate = op.after["candidate"]
@@ -147,9 +151,17 @@ def _apply(
             (
                 op.id, op.tile, json.dumps(op.after["geom"]), op.after["class"],
                 op.after["verdict"], op.after["source"], candidate, op.after["confidence"],
-                op.after["note"], *author, now, schema_version, edit.view_mode, seconds, 0, *box,
+                op.after["note"], *made, now, schema_version, edit.view_mode, seconds, 0, *box,
             ),
         )  # fmt: skip
+
+
+def _author(before: sqlite3.Row, state: Mapping[str, Any], kind: str, annotator: str) -> str:
+    """Return who gave a tile its verdict; taking a step back and forth does not change that."""
+    fresh = state["state"] in DONE and before["state"] not in DONE
+    if fresh and not (before["author"] and kind in ("undo", "redo")):
+        return annotator
+    return str(before["author"])
 
 
 def _has_candidate(db: sqlite3.Connection, candidate: int) -> bool:
@@ -157,14 +169,10 @@ def _has_candidate(db: sqlite3.Connection, candidate: int) -> bool:
     return found is not None
 
 
-def _require_sense(db: sqlite3.Connection, edit: Edit, tiles: Mapping[int, sqlite3.Row]) -> None:
-    """Refuse changes in a tile that is done, and 'no change' where change is marked."""
-    set_tiles = {op.tile for op in edit.ops if op.target == "tile"}
+def _require_sense(db: sqlite3.Connection, edit: Edit) -> None:
+    """Refuse 'no change' where change is marked."""
     for op in edit.ops:
-        if op.target == "annotation" and op.tile not in set_tiles:
-            if tiles[op.tile]["state"] in DONE:
-                _refuse(f"tile {op.tile} is done; open it again to change its labels")
-        elif op.target == "tile" and op.after and op.after["state"] == "no_change":
+        if op.target == "tile" and op.after and op.after["state"] == "no_change":
             marked = db.execute(
                 "SELECT count(*) FROM annotation WHERE tile_id = ? AND deleted = 0"
                 " AND verdict = 'accepted'",

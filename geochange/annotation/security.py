@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -16,6 +17,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+PAIR = re.compile(r"^/p/(\d{1,6})(?=/)")
+"""What the addresses of one of several pairs begin with."""
 MAX_BODY = 5 * 2**20
 HEADER = "x-geochange-token"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -69,7 +72,7 @@ class Guard:
         send = _with_headers(send)
         refusal = self._check(scope, headers)
         if refusal is not None:
-            await _answer(send, *refusal)
+            await answer(send, *refusal)
             return
         await self.app(scope, receive, send)
 
@@ -77,12 +80,13 @@ class Guard:
         if host_name(headers.get("host", "")) not in self.hosts:
             msg = "this server does not go by that name; start it with --public-url to allow it"
             return BAD_REQUEST, msg
-        page = scope["method"] == "GET" and scope["path"] == "/"
+        path = PAIR.sub("", scope["path"], count=1)
+        page = scope["method"] == "GET" and path == "/"
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not (
             page and headers.get("sec-fetch-mode") == "navigate"
         ):
             return FORBIDDEN, "requests from other sites are refused"
-        if scope["path"].startswith("/static/") and scope["method"] == "GET":
+        if path.startswith("/static/") and scope["method"] == "GET":
             return None
         token = self._find_token(scope, headers, page=page)
         if token is None:
@@ -150,7 +154,8 @@ def _with_headers(send: Send) -> Send:
     return wrapped
 
 
-async def _answer(send: Send, status: int, message: str) -> None:
+async def answer(send: Send, status: int, message: str) -> None:
+    """Send an error as JSON."""
     body = json.dumps({"error": message}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})

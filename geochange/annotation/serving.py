@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from geochange.annotation.access import Access, load_access, store_access
 from geochange.annotation.app import make_app
+from geochange.annotation.collection import Collection
 from geochange.annotation.project import Project
 from geochange.errors import UsageError
 
@@ -30,20 +31,23 @@ def require_server() -> None:
 
 
 def serve(
-    project: Project,
+    labels: Project | Collection,
     *,
     annotators: Sequence[str] = ("me",),
+    reviewers: Sequence[str] = (),
     port: int = 0,
     public_url: str | None = None,
     on_ready: Callable[[dict[str, str]], None],
 ) -> None:
-    """Serve a project on the loopback address until it is interrupted.
+    """Serve labels on the loopback address until it is interrupted.
 
     Parameters
     ----------
-    project : Project
+    labels : Project or Collection
     annotators : sequence of str
         Everybody gets a link of their own.
+    reviewers : sequence of str
+        So do they; they may approve what others labelled, or send it back.
     port : int
         0 takes the one of the last time, or any that is free.
     public_url : str, optional
@@ -63,16 +67,17 @@ def serve(
     if public and (public.scheme not in ("http", "https") or not public.hostname):
         msg = f"'{public_url}' is not an address; write https://host/path/"
         raise UsageError(msg)
-    known = load_access(project.folder, annotators)
+    known = load_access(labels.folder, [*dict.fromkeys([*annotators, *reviewers])])
     tokens = known.tokens
     app = make_app(
-        project,
+        labels,
         tokens=tokens,
+        reviewers=reviewers,
         hosts=[public.hostname] if public and public.hostname else [],
         secure=bool(public and public.scheme == "https"),
     )
     listener = _listen(port or known.port, strict=bool(port))
-    store_access(project.folder, Access(listener.getsockname()[1], tokens))
+    store_access(labels.folder, Access(listener.getsockname()[1], tokens))
     address = public_url or f"http://{HOST}:{listener.getsockname()[1]}/"
     links = {name: f"{address.rstrip('/')}/?token={token}" for token, name in tokens.items()}
 

@@ -12,8 +12,13 @@ from geochange.annotation.refusals import UNUSABLE, RefusedError
 from geochange.labels.schema import Schema
 
 TODO = "todo"
-DONE = ("labelled", "no_change", "unsure", "unusable", "approved", "gold")
-TILE_STATES = (TODO, *DONE, "returned")
+RETURNED = "returned"
+DONE = ("labelled", "no_change", "unsure", "unusable")
+"""Verdicts of a tile; a review leaves them as they are."""
+TILE_STATES = (TODO, *DONE, RETURNED)
+REVIEWS = ("", "approved", "fixed")
+"""What a reviewer says of a tile that is done: fine as it is, or fine after a fix."""
+TILE_FIELDS = ("state", "flag", "note", "dx", "dy", "review", "remark")
 SOURCES = ("model", "model_edited", "manual", "wand", "imported")
 VERDICTS = ("pending", "accepted", "rejected")
 MAX_NOTE = 2000
@@ -23,7 +28,7 @@ Row = Mapping[str, Any] | sqlite3.Row
 
 def tile_state(row: Row) -> dict[str, Any]:
     """Return what an edit may set of a tile."""
-    return {name: row[name] for name in ("state", "flag", "note", "dx", "dy")}
+    return {name: row[name] for name in TILE_FIELDS}
 
 
 def annotation_state(row: Row) -> dict[str, Any]:
@@ -46,17 +51,19 @@ def check_tile_state(given: Any) -> dict[str, Any]:
     ------
     RefusedError
     """
-    state: dict[str, Any] = {"state": TODO, "flag": 0, "note": "", "dx": 0.0, "dy": 0.0}
+    state: dict[str, Any] = {"state": TODO, "flag": 0, "note": "", "dx": 0.0, "dy": 0.0,
+                             "review": "", "remark": ""}  # fmt: skip
     state |= _mapping(given)
     _one_of(state["state"], TILE_STATES, "state of a tile")
+    _one_of(state["review"], REVIEWS, "review of a tile")
     shifts = [state["dx"], state["dy"]]
     if not all(type(s) in (int, float) and abs(s) <= 100 for s in shifts):
         _refuse("the shift of a tile is two numbers of at most 100 px")
-    if set(state) != {"state", "flag", "note", "dx", "dy"}:
-        _refuse("a tile has state, flag, note, dx and dy")
+    if set(state) != set(TILE_FIELDS):
+        _refuse(f"a tile has {', '.join(TILE_FIELDS)}")
     dx, dy = map(float, shifts)
     return state | {"flag": int(bool(state["flag"])), "note": _text(state["note"]),
-                    "dx": dx, "dy": dy}  # fmt: skip
+                    "remark": _text(state["remark"]), "dx": dx, "dy": dy}  # fmt: skip
 
 
 def check_annotation(given: Any, shape: tuple[int, int], schema: Schema) -> dict[str, Any]:

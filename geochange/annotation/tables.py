@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -22,7 +22,9 @@ CREATE TABLE tile(
     place INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', uncertainty REAL,
     stratum TEXT NOT NULL DEFAULT '', assigned_to TEXT NOT NULL DEFAULT '',
     annotator TEXT NOT NULL DEFAULT '', updated TEXT NOT NULL DEFAULT '',
-    rev INTEGER NOT NULL DEFAULT 0);
+    rev INTEGER NOT NULL DEFAULT 0, author TEXT NOT NULL DEFAULT '',
+    review TEXT NOT NULL DEFAULT '', remark TEXT NOT NULL DEFAULT '',
+    probe_of INTEGER REFERENCES tile);
 
 CREATE TABLE model_run(
     id INTEGER PRIMARY KEY, pair_id INTEGER NOT NULL REFERENCES pair, name TEXT NOT NULL,
@@ -57,6 +59,8 @@ CREATE TABLE op(
     seq INTEGER PRIMARY KEY, edit_seq INTEGER NOT NULL REFERENCES edit, tile_id INTEGER NOT NULL,
     target TEXT NOT NULL, target_id TEXT NOT NULL, before_json TEXT, after_json TEXT);
 CREATE INDEX op_edit ON op(edit_seq);
+CREATE INDEX op_tile ON op(tile_id);
+CREATE INDEX tile_probe ON tile(probe_of) WHERE probe_of IS NOT NULL;
 
 CREATE TABLE lease(
     tile_id INTEGER PRIMARY KEY REFERENCES tile, annotator TEXT NOT NULL, session TEXT NOT NULL,
@@ -65,6 +69,8 @@ CREATE TABLE lease(
 CREATE TABLE event(
     seq INTEGER PRIMARY KEY, ts TEXT NOT NULL, annotator TEXT NOT NULL, kind TEXT NOT NULL,
     detail TEXT NOT NULL);
+
+CREATE TABLE truth(tile_id INTEGER PRIMARY KEY REFERENCES tile, geom TEXT NOT NULL);
 
 CREATE TABLE setting(annotator TEXT PRIMARY KEY, content TEXT NOT NULL) WITHOUT ROWID;
 
@@ -75,3 +81,17 @@ CREATE TRIGGER op_is_kept BEFORE DELETE ON op BEGIN SELECT RAISE(ABORT, 'append-
 CREATE TRIGGER candidate_stays BEFORE UPDATE ON candidate
     BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 """
+
+STEPS = {
+    1: """
+ALTER TABLE tile ADD COLUMN author TEXT NOT NULL DEFAULT '';
+ALTER TABLE tile ADD COLUMN review TEXT NOT NULL DEFAULT '';
+ALTER TABLE tile ADD COLUMN remark TEXT NOT NULL DEFAULT '';
+ALTER TABLE tile ADD COLUMN probe_of INTEGER REFERENCES tile;
+UPDATE tile SET author = annotator WHERE state NOT IN ('todo', 'returned');
+CREATE INDEX op_tile ON op(tile_id);
+CREATE INDEX tile_probe ON tile(probe_of) WHERE probe_of IS NOT NULL;
+CREATE TABLE truth(tile_id INTEGER PRIMARY KEY REFERENCES tile, geom TEXT NOT NULL);
+""",
+}
+"""What brings the tables of a version to those of the next."""

@@ -19,6 +19,7 @@ from geochange.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from geochange.annotation.collection import Collection
     from geochange.annotation.project import Project
 
 DEFAULT = "labels.gcproj"
@@ -62,6 +63,25 @@ DEFAULT = "labels.gcproj"
     multiple=True,
     help="Whose labels these are; repeat it for a link each. Default: your user name.",
 )
+@click.option(
+    "--reviewer",
+    "reviewers",
+    multiple=True,
+    metavar="NAME",
+    help="Who approves tiles that others labelled, or sends them back; repeat it for a link each.",
+)
+@click.option(
+    "--honeypots",
+    type=click.FloatRange(0, 0.5),
+    metavar="SHARE",
+    help="Share of everybody's tiles that are checks: tiles whose answer is known, shown blindly. "
+    "Kept with the labels; reviewers see the result.",
+)
+@click.option(
+    "--truth",
+    type=click.Path(),
+    help="Vector file of known changes, the answer of honeypots besides the approved tiles.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: any free one.")
 @click.option("--no-browser", is_flag=True, help="Do not open a browser.")
 @click.option("--public-url", help="Address under which a proxy shows the tool.")
@@ -78,6 +98,9 @@ def command(
     options: dict[str, object],
     threshold: str | None,
     annotators: tuple[str, ...],
+    reviewers: tuple[str, ...],
+    honeypots: float | None,
+    truth: str | None,
     port: int,
     no_browser: bool,
     public_url: str | None,
@@ -92,35 +115,76 @@ def command(
     \b
     geochange annotate 2018.tif 2021.tif -o labels.gcproj
     geochange annotate --run out -o labels.gcproj
+    geochange annotate pairs.csv -o labels.gcproj        # several pairs: id, before, after
     geochange annotate -o labels.gcproj
     """
     from geochange.annotation.serving import require_server, serve
 
     require_server()
     fresh = not Path(output).exists()
-    project = _open(output, before, after, run, making, fresh=fresh)
+    labels = _open(output, before, after, run, making, fresh=fresh)
+    detect = (method or model or (fresh and run is None)) and method != "none"
+    wanted = {"method": method or "auto", "model": model, "options": options,
+              "threshold": threshold}  # fmt: skip
     try:
-        for notice in project.describe()["notices"] if verbose else project.database.notices:
-            click.echo(f"note: {notice}", err=True)
-        project.start_levels()
-        wanted = method or model or (fresh and run is None)
-        if wanted and method != "none":
-            project.start_detection(
-                method=method or "auto", model=model, options=options, threshold=threshold
-            )
+        _set_checks(labels, honeypots, truth)
+        _begin(labels, wanted if detect else None, verbose=bool(verbose))
 
         def tell(links: dict[str, str]) -> None:
             for name, link in links.items():
-                click.echo(f"{name}: {link}" if len(links) > 1 else link)
+                who = f"{name} (reviewer)" if name in reviewers else name
+                click.echo(f"{who}: {link}" if len(links) > 1 else link)
             click.echo("Ctrl-C ends it; everything is saved.", err=True)
             if not no_browser:
                 webbrowser.open(next(iter(links.values())))
 
         names = annotators or (_user_name(),)
         with suppress(KeyboardInterrupt):
-            serve(project, annotators=names, port=port, public_url=public_url, on_ready=tell)
+            serve(
+                labels,
+                annotators=names,
+                reviewers=reviewers,
+                port=port,
+                public_url=public_url,
+                on_ready=tell,
+            )
     finally:
-        project.close()
+        labels.close()
+
+
+def _set_checks(labels: Project | Collection, honeypots: float | None, truth: str | None) -> None:
+    from geochange.annotation.collection import Collection
+    from geochange.annotation.probes import set_rate
+    from geochange.annotation.truths import import_truth
+
+    if honeypots is None and truth is None:
+        return
+    if isinstance(labels, Collection):
+        projects = [labels.project(name) for name in labels.names]
+    else:
+        projects = [labels]
+    for project in projects:
+        if truth is not None:
+            import_truth(project, truth)
+        if honeypots is not None:
+            set_rate(project.database, honeypots)
+
+
+def _begin(
+    labels: Project | Collection, detection: dict[str, Any] | None, *, verbose: bool
+) -> None:
+    """Say what there is to say, and start what works in the background."""
+    from geochange.annotation.collection import Collection
+
+    if isinstance(labels, Collection):
+        if detection is not None:
+            labels.start_detection(labels.names, **detection)
+        return
+    for notice in labels.describe()["notices"] if verbose else labels.database.notices:
+        click.echo(f"note: {notice}", err=True)
+    labels.start_levels()
+    if detection is not None:
+        labels.start_detection(**detection)
 
 
 def _user_name() -> str:
@@ -138,10 +202,13 @@ def _open(
     making: dict[str, Any],
     *,
     fresh: bool,
-) -> Project:
+) -> Project | Collection:
+    from geochange.annotation.collection import create_collection, is_collection, open_collection
     from geochange.annotation.opening import create_project, open_project
     from geochange.labels.schema import read_schema
 
+    if not fresh and is_collection(output):
+        return open_collection(output)
     if not fresh:
         project = open_project(output)
         if before is not None:
@@ -150,14 +217,14 @@ def _open(
             project.add_run(run)
         return project
     classes = making.pop("classes")
-    return create_project(
-        output,
-        before,
-        after,
-        run=run,
-        schema=read_schema(classes) if classes else None,
-        tile_size=making.pop("tile_size"),
-        register_mode=making.pop("register"),
-        seed=making.pop("seed"),
-        pair_settings=making,
-    )
+    settings = {
+        "schema": read_schema(classes) if classes else None,
+        "tile_size": making.pop("tile_size"),
+        "register_mode": making.pop("register"),
+        "seed": making.pop("seed"),
+    }
+    if isinstance(before, str) and after is None and before.lower().endswith(".csv"):
+        from geochange.batch import read_manifest
+
+        return create_collection(output, read_manifest(before), **settings, pair_settings=making)
+    return create_project(output, before, after, run=run, **settings, pair_settings=making)

@@ -7,9 +7,14 @@ import shutil
 import socket
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 TOKEN = "secret-of-the-tests"
+PEOPLE = {TOKEN: "ann", "other": "bob", "third": "carl"}
+"""Carl is a reviewer."""
+PEOPLE = {TOKEN: "ann", "other": "bob", "third": "carl"}
+"""Carl is a reviewer."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -17,6 +22,43 @@ def find_chromium() -> str:
     """Return the path of a Chromium; empty when there is none."""
     found = os.environ.get("GEOCHANGE_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), "")
     return found if Path(found).is_file() else ""
+
+
+class Listening:
+    """An application on a port of this machine."""
+
+    def __init__(self, app, port: int = 0) -> None:
+        import uvicorn
+
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("127.0.0.1", port))
+        self.port = self.listener.getsockname()[1]
+        config = uvicorn.Config(
+            app, log_level="error", lifespan="off", access_log=False, timeout_graceful_shutdown=1
+        )
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run, args=([self.listener],))
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def close(self) -> None:
+        self.server.should_exit = self.server.force_exit = True
+        self.thread.join()
+        self.listener.close()
+
+
+@contextmanager
+def serve_app(app):
+    """Serve an application while a test runs."""
+    listening = Listening(app)
+    yield listening
+    listening.close()
 
 
 class Served:
@@ -28,35 +70,25 @@ class Served:
         self.start()
 
     def start(self) -> None:
-        import uvicorn
-
         from geochange.annotation.app import make_app
         from geochange.annotation.opening import open_project
 
         self.project = open_project(self.where)
-        app = make_app(self.project, tokens={TOKEN: "ann", "other": "bob"})
-        self.listener = socket.socket()
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", self.port))
-        self.port = self.listener.getsockname()[1]
-        config = uvicorn.Config(
-            app, log_level="error", lifespan="off", access_log=False, timeout_graceful_shutdown=1
-        )
-        self.server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=self.server.run, args=([self.listener],))
-        self.thread.start()
-        while not self.server.started:
-            time.sleep(0.01)
+        app = make_app(self.project, tokens=PEOPLE, reviewers=["carl"])
+        self.listening = Listening(app, self.port)
+        self.port = self.listening.port
 
     def stop(self) -> None:
-        self.server.should_exit = self.server.force_exit = True
-        self.thread.join()
-        self.listener.close()
+        self.listening.close()
         self.project.close()
 
     @property
+    def running(self) -> bool:
+        return self.listening.thread.is_alive()
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return self.listening.url
 
 
 class Page:

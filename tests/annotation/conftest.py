@@ -130,7 +130,7 @@ def served(folder):
     """The project of the tests, served."""
     one = Served(folder)
     yield one
-    if one.thread.is_alive():
+    if one.running:
         one.stop()
 
 

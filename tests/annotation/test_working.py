@@ -134,6 +134,45 @@ def test_wand_hole_split_and_merge(page):
     page.saved()
 
 
+def test_superpixels_paint_add_and_take_away(page):
+    row, col, size = SQUARES[0]
+    page.press("p", *["["] * 4)
+    page.until("geochange.tools.superpixels.source.getFeatures().length > 120")
+    page.page.mouse.move(*page.at(col + 4, row + 4))
+    page.page.mouse.down()
+    for step in (8, 12, 16, 20):
+        page.page.mouse.move(*page.at(col + step, row + step), steps=3)
+        page.page.mouse.move(*page.at(col + step, row + 4), steps=3)
+    page.page.mouse.up()
+    page.until("geochange.model.annotations.size === 1")
+    [label] = page.labels().values()
+    square = shapely.box(col, row, col + size, row + size)
+    whole = shape(label["geom"])
+    assert whole.intersection(square).area > 0.6 * size**2
+    assert whole.difference(square).area < 0.15 * size**2
+    page.page.keyboard.down("Alt")
+    page.click(col + 12, row + 12)
+    page.page.keyboard.up("Alt")
+    page.until("geochange.model.made.length === 2")
+    [label] = page.labels().values()
+    assert shape(label["geom"]).area < whole.area
+    page.saved()
+
+
+def test_flags_and_comments_are_listed_and_lead_there(page):
+    page.press("f")
+    page.press("c")
+    page.page.keyboard.type("cloud at the edge")
+    page.press("Enter")
+    page.saved()
+    page.tell("geochange.tour.go(5)")
+    page.page.click("#notebook summary")
+    row = page.page.locator("#notes li")
+    assert "cloud at the edge" in row.inner_text()
+    row.click()
+    page.until("geochange.model.active === 1")
+
+
 def test_no_change_is_one_key_and_is_counted(page, served):
     for done in (1, 2, 3):
         page.press("Shift+Enter")
@@ -157,6 +196,7 @@ def test_done_with_candidates_left_asks_once(page):
     assert kinds == [["tile", 2]]
     page.tell("geochange.tour.go(1)")
     page.page.wait_for_timeout(300)
+    page.press("r")
     draw(page, [(60, 70), (100, 70), (100, 110), (60, 110)])
     page.saved()
     assert page.tell("geochange.model.tiles.get(1).state") == "todo"

@@ -39,7 +39,7 @@ export class Actions {
       return;
     }
     const edit = keys.map((key) => this.opFor(key, { verdict }));
-    this.model.edit(verdict === 'accepted' ? 'accept' : 'reject', edit);
+    if (!this.model.edit(verdict === 'accepted' ? 'accept' : 'reject', edit)) return;
     this.guard(verdict);
     next(keys[0]);
   }
@@ -76,8 +76,7 @@ export class Actions {
     const model = keys.filter((key) => key[0] === 'c');
     const ops = own.map((key) => ({ ...this.opFor(key, {}), after: null }));
     ops.push(...model.map((key) => this.opFor(key, { verdict: 'rejected' })));
-    if (ops.length) this.model.edit('delete', ops);
-    this.selection.set([]);
+    if (ops.length && this.model.edit('delete', ops)) this.selection.set([]);
   }
 
   // Where a new polygon belongs: the active tile when it reaches into it, else where it begins.
@@ -93,8 +92,8 @@ export class Actions {
   create(kind, geom, source = 'manual') {
     const id = crypto.randomUUID();
     const after = { geom, class: this.label, verdict: 'accepted', source, candidate: null, confidence: null, note: '' };
-    this.model.edit(kind, [{ target: 'annotation', id, tile: this.homeOf(geom), after }]);
-    this.selection.set([`a${id}`]);
+    const made = this.model.edit(kind, [{ target: 'annotation', id, tile: this.homeOf(geom), after }]);
+    if (made) this.selection.set([`a${id}`]);
   }
 
   reshape(kind, key, geom) {
@@ -102,8 +101,8 @@ export class Actions {
     const source = key[0] === 'c' || one.source === 'model' ? 'model_edited' : one.source;
     const changes = { geom, source, ...(key[0] === 'c' ? { verdict: 'accepted' } : {}) };
     const op = this.opFor(key, changes);
-    this.model.edit(kind, [op]);
-    this.selection.set([`a${op.id}`]);
+    if (this.model.edit(kind, [op])) this.selection.set([`a${op.id}`]);
+    else this.selection.labels.restore(key);
   }
 
   async compute(request) {
@@ -140,8 +139,7 @@ export class Actions {
       const op = this.opFor(key, { verdict: 'rejected' });
       ops.push(key[0] === 'a' ? { ...op, after: null } : op);
     }
-    this.model.edit('merge', ops);
-    this.selection.set([`a${kept.id}`]);
+    if (this.model.edit('merge', ops)) this.selection.set([`a${kept.id}`]);
   }
 
   edited(key) {
@@ -157,8 +155,7 @@ export class Actions {
     if (!found) return;
     const kept = this.opFor(key, { geom: found[0], verdict: 'accepted', ...this.edited(key) });
     const others = found.slice(1).map((geom) => ({ ...kept, id: crypto.randomUUID(), after: { ...structuredClone(kept.after), geom } }));
-    this.model.edit('split', [kept, ...others]);
-    this.selection.set([kept, ...others].map((op) => `a${op.id}`));
+    if (this.model.edit('split', [kept, ...others])) this.selection.set([kept, ...others].map((op) => `a${op.id}`));
   }
 
   async simplify() {

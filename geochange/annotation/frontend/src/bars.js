@@ -1,11 +1,11 @@
-// Top bar, tool palette, tile bar.
+// Top bar and tool palette.
 import { h, icon } from './dom.js';
 import { MODES, MODE_NAMES } from './views.js';
 import { TOOLS } from './tools.js';
 import { duration } from './words.js';
 
 export class TopBar {
-  constructor({ model, on }) {
+  constructor({ model, pairs, on }) {
     this.model = model;
     const { project } = model;
     this.modes = new Map(MODES.map((mode) => [mode, h('button', { role: 'radio', 'data-mode': mode, onclick: () => on.mode(mode) }, MODE_NAMES[mode])]));
@@ -17,6 +17,7 @@ export class TopBar {
     this.root = h('header', {},
       h('div', { class: 'brand' }, h('img', { src: 'static/icon.svg', alt: '', width: 22, height: 22 }),
         h('span', { class: 'name', title: project.name }, project.name)),
+      pairs.root,
       h('div', { class: 'segments', role: 'radiogroup', 'aria-label': 'View' }, [...this.modes.values()]),
       h('div', { class: 'work' }, this.undo, this.redo),
       h('div', { class: 'progress' }, this.meter, this.done),
@@ -48,11 +49,13 @@ export class TopBar {
     this.link.dataset.waiting = waiting;
   }
 
-  showProgress({ total, done, states, eta_seconds: eta, verdicts }) {
+  showProgress({ total, done, states, reviews, eta_seconds: eta, verdicts }) {
     this.meter.max = total;
     this.meter.value = done;
     const left = eta && done < total ? ` · ${duration(eta)} left` : '';
-    this.done.textContent = `${done} / ${total} tiles${left}`;
+    const { reviewer } = this.model.project;
+    const seen = (reviews.approved ?? 0) + (reviews.fixed ?? 0);
+    this.done.textContent = `${done} / ${total} tiles${reviewer ? `, ${seen} reviewed` : left}`;
     this.done.dataset.done = done;
     this.done.title = `${states.no_change ?? 0} without change, ${states.unsure ?? 0} unsure, ${states.unusable ?? 0} unusable; ${verdicts.accepted ?? 0} labels`;
   }
@@ -70,29 +73,5 @@ export class Palette {
 
   show(name) {
     for (const [tool, button] of this.tools) button.setAttribute('aria-pressed', String(tool === name));
-  }
-}
-
-export class TileBar {
-  constructor(on) {
-    const button = (text, key, action, kind = '') => h('button', { class: kind, onclick: action }, h('span', {}, text), h('kbd', {}, key));
-    this.accept = button('Accept', 'A', on.accept, 'yes');
-    this.reject = button('Reject', 'D', on.reject, 'no');
-    this.position = h('span', { class: 'position', id: 'position' });
-    this.none = button('No change', '⇧↵', on.noChange, 'strong');
-    this.done = button('Tile done', '↵', on.done, 'strong');
-    this.root = h('footer', {},
-      h('div', { class: 'group' }, this.accept, this.reject),
-      h('div', { class: 'group' },
-        h('button', { class: 'mini', title: 'Previous tile (Backspace)', 'aria-label': 'Previous tile', onclick: on.back }, icon('previous')),
-        this.position,
-        h('button', { class: 'mini', title: 'Next tile to do', 'aria-label': 'Next tile to do', onclick: on.next }, icon('next'))),
-      h('div', { class: 'group' }, this.none, this.done, button('Unsure', 'U', on.unsure), button('Unusable', 'K', on.unusable)));
-  }
-
-  show(position, total, some) {
-    this.position.textContent = `${position + 1} / ${total}`;
-    this.accept.disabled = !some;
-    this.reject.disabled = !some;
   }
 }

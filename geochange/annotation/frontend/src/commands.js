@@ -1,5 +1,6 @@
 // What keys and buttons do, by name. Every command is one call of the part that knows how.
 import { ask, post } from './api.js';
+import { sendBackDialog } from './dialogs.js';
 import { byId, toast } from './dom.js';
 import { MODES } from './views.js';
 
@@ -41,7 +42,12 @@ export function makeCommands(page) {
     noChange: () => verdicts.finish('no_change'),
     unsure: () => verdicts.finish('unsure'),
     unusable: () => verdicts.finish('unusable'),
+    reopen: () => {
+      if (model.reviewable(model.tile)) sendBackDialog(model.tile, (remark) => verdicts.sendBack(remark));
+      else verdicts.reopen();
+    },
     flag: () => actions.setTile('note', { flag: model.tile.flag ? 0 : 1 }),
+    nudge: (dx, dy) => page.nudge.by(dx / 2, dy / 2),
     fitTile: () => tour.fit(),
     back: () => (tools.back() ? null : tour.back()),
     next: () => tour.next(),

@@ -1,5 +1,5 @@
-// Help, and the card for a clash of edits.
-import { h, icon } from './dom.js';
+// Help, the card for a clash of edits, and the word that goes with a tile that is sent back.
+import { byId, h, icon } from './dom.js';
 import { KEYS } from './keys.js';
 
 const WORDS = new Set(['and', 'or', 'arrows', '/', '–']);
@@ -32,4 +32,30 @@ export function clashCard(clash, resolve) {
         } }, text))));
   dialog.addEventListener('cancel', (event) => event.preventDefault());
   return dialog;
+}
+
+export function sendBackDialog(tile, send) {
+  const text = h('textarea', { rows: 3, maxLength: 2000, required: true, id: 'remark', placeholder: 'What is to be changed?', 'aria-label': 'What is to be changed' });
+  const submit = () => {
+    if (!text.value.trim()) {
+      text.focus();
+      return;
+    }
+    dialog.close();
+    send(text.value.trim());
+  };
+  const dialog = h('dialog', { class: 'clash', 'aria-label': 'Send the tile back' },
+    h('h1', {}, `Send tile ${tile.number} back to ${tile.author}`), text,
+    h('div', { class: 'group' },
+      h('button', { onclick: () => dialog.close() }, 'Cancel'),
+      h('button', { class: 'no', id: 'send', onclick: submit }, 'Send back ', h('kbd', {}, '↵'))));
+  text.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter' || event.shiftKey) return;
+    event.preventDefault();
+    submit();
+  });
+  dialog.addEventListener('close', () => dialog.remove());
+  byId('app').append(dialog);
+  dialog.showModal();
+  text.focus();
 }

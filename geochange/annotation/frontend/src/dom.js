@@ -25,6 +25,7 @@ const ICONS = {
   brush: 'M14 4l6 6-8 7-5-5zM7 12c-3 1-2 5-5 7 4 1 8 1 10-2',
   erase: 'M9 19h11M4 14l8-9 7 6-7 8H8z',
   wand: 'M4 20L14 10M16 3v4M14 5h4M20 9v3M18.5 10.5h3M10 4v2M9 5h2',
+  superpixel: 'M3 5l6-1 4 3 8-2M3 12l5-2 5 2 8-1M3 19l7-2 4 2 7-1M9 4l-1 6 2 7M13 7v5l1 7M19 6v5l1 7',
   split: 'M4 6h16v12H4zM15 3L9 21',
   merge: 'M3 7h9v9H3zM12 11h9v9h-9z',
   remove: 'M5 7h14M9 7V4h6v3M7 7l1 13h8l1-13',

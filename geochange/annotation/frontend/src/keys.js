@@ -10,10 +10,11 @@ export const KEYS = [
     ['C', 'comment'],
   ]],
   ['Tile', [
-    ['Enter', 'done → next tile'],
+    ['Enter', 'done → next tile · as its reviewer: approve'],
     ['Shift+Enter', 'no change in this tile → next'],
     ['U', 'unsure → next'],
     ['K', 'unusable imagery → next'],
+    ['R', 'open a done tile again · as its reviewer: send it back'],
     ['Backspace', 'previous tile'],
     ['F', 'flag the tile'],
     ['T', 'fit the tile into the view'],
@@ -25,18 +26,20 @@ export const KEYS = [
     ['M', 'hold: hide all labels'],
     ['H', 'score on / off'],
     ['+ − and arrows', 'zoom and pan'],
+    ['Shift + arrows', 'shift the after date in this tile, as it is shown'],
   ]],
   ['Drawing', [
     ['N', 'new polygon'],
     ['B', 'brush (Alt erases)'],
     ['W', 'magic wand'],
+    ['P', 'superpixels (Alt takes away)'],
     ['E', 'edit vertices'],
     ['O', 'cut a hole'],
     ['S', 'split by a line'],
     ['J', 'merge the selected'],
     ['Q', 'simplify'],
     ['X or Del', 'delete'],
-    ['[ ]', 'size of brush, tolerance of wand'],
+    ['[ ]', 'size of brush and superpixels, tolerance of wand'],
     ['Esc', 'cancel'],
   ]],
   ['Work', [
@@ -55,14 +58,18 @@ export function listen(on) {
   let spaceAt = 0;
   const actions = {
     a: on.accept, d: on.reject, g: on.zoomTo, c: on.comment, u: on.unsure, k: on.unusable,
-    f: on.flag, t: on.fitTile, v: on.nextMode, h: on.score, n: () => on.tool('draw'),
-    b: () => on.tool('brush'), w: () => on.tool('wand'), e: () => on.tool('edit'), o: () => on.tool('hole'),
+    f: on.flag, r: on.reopen, t: on.fitTile, v: on.nextMode, h: on.score, n: () => on.tool('draw'),
+    b: () => on.tool('brush'), w: () => on.tool('wand'), p: () => on.tool('superpixel'), e: () => on.tool('edit'), o: () => on.tool('hole'),
     s: () => on.tool('split'), j: on.merge, q: on.simplify, x: on.remove, delete: on.remove,
     backspace: on.back, escape: on.cancel, '[': () => on.step(-1), ']': () => on.step(1),
     ',': () => on.bar(-1), '.': () => on.bar(1), '+': () => on.zoom(1 / 1.5), '=': () => on.zoom(1 / 1.5),
     '-': () => on.zoom(1.5), '?': on.help,
     arrowleft: () => on.pan(-1, 0), arrowright: () => on.pan(1, 0),
     arrowup: () => on.pan(0, 1), arrowdown: () => on.pan(0, -1),
+  };
+  const nudges = {
+    arrowleft: () => on.nudge(-1, 0), arrowright: () => on.nudge(1, 0),
+    arrowup: () => on.nudge(0, -1), arrowdown: () => on.nudge(0, 1),
   };
   const chords = {
     z: (event) => (event.shiftKey ? on.redo() : on.undo()),
@@ -119,7 +126,7 @@ export function listen(on) {
       return;
     }
     if (control && event.target.matches('input[type=range], [role=slider]') && key.startsWith('arrow')) return;
-    const action = actions[key];
+    const action = event.shiftKey && key in nudges ? nudges[key] : actions[key];
     if (!action) return;
     event.preventDefault();
     action();

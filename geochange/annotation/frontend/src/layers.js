@@ -10,6 +10,8 @@ import { fromExtent } from 'ol/geom/Polygon.js';
 import { toMap, tileExtent } from './pixels.js';
 
 const KEEP_SCORES = 256;
+const CATCH_UP_MS = 120;
+const AT_A_TIME = 16;
 
 // Pictures keep their pixels' edges from the image's own scale on.
 function sharp(layer) {
@@ -96,6 +98,7 @@ export class ScoreLayer {
       known[n] = data[4 * n + 3] ? 1 : 0;
     }
     const tile = { canvas, context, grey, known };
+    tile.place = [z, x, y];
     this.paint(tile);
     this.tiles.set(`${z}/${x}/${y}`, tile);
     if (this.tiles.size > KEEP_SCORES) this.tiles.delete(this.tiles.keys().next().value);
@@ -103,7 +106,9 @@ export class ScoreLayer {
   }
 
   // Below the threshold nothing, above it orange to dark red.
-  paint({ context, canvas, grey, known }) {
+  paint(tile) {
+    const { context, canvas, grey, known } = tile;
+    tile.painted = this.threshold;
     const image = context.createImageData(canvas.width, canvas.height);
     const pixels = new Uint32Array(image.data.buffer);
     const ramp = new Uint32Array(256);
@@ -121,8 +126,29 @@ export class ScoreLayer {
   setThreshold(value) {
     if (value === this.threshold) return;
     this.threshold = value;
-    for (const tile of this.tiles.values()) this.paint(tile);
+    for (const tile of this.tiles.values()) if (this.inView(tile)) this.paint(tile);
     for (const layer of this.layers) layer.changed();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.catchUp(), CATCH_UP_MS);
+  }
+
+  // What is out of sight is painted when the threshold rests, a few tiles at a time.
+  catchUp() {
+    const late = [...this.tiles.values()].filter((tile) => tile.painted !== this.threshold);
+    for (const tile of late.slice(0, AT_A_TIME)) this.paint(tile);
+    for (const layer of this.layers) layer.changed();
+    if (late.length > AT_A_TIME) this.timer = setTimeout(() => this.catchUp());
+  }
+
+  // Whether a tile may be on the screen now; all are while nobody says what is.
+  inView({ place: [z, x, y] }) {
+    const seen = this.view?.();
+    if (!seen) return true;
+    const { grid } = this.world;
+    const wanted = grid.getZForResolution(seen.resolution);
+    if (Math.abs(z - wanted) > 1) return false;
+    const [left, bottom, right, top] = grid.getTileCoordExtent([z, x, y]);
+    return left < seen.extent[2] && right > seen.extent[0] && bottom < seen.extent[3] && top > seen.extent[1];
   }
 
   add() {
@@ -188,6 +214,12 @@ export class Labels {
     this.source.changed();
   }
 
+  // Shows a polygon as the model has it, after an edit that was not taken.
+  restore(key) {
+    const feature = this.source.getFeatureById(key);
+    if (feature) feature.setGeometry(toMap(feature.get('geom')));
+  }
+
   outline(tile) {
     this.frame.clear();
     if (tile) this.frame.addFeature(new Feature(fromExtent(tileExtent(tile))));
@@ -211,10 +243,11 @@ export class Labels {
       candidate: { stroke: { color: colour, width: 2, lineDash: [6, 4] }, fill: 'rgba(255,255,255,0.01)' },
       pending: { stroke: { color: colour, width: 2, lineDash: [6, 4] }, fill: `${colour}22` },
       accepted: { stroke: { color: colour, width: 2.5 }, fill: `${colour}47` },
-      rejected: { stroke: { color: '#c3c8d0', width: 1.5, lineDash: [2, 4] }, fill: 'rgba(0,0,0,0.01)' },
+      rejected: { stroke: { color: 'rgba(214,219,226,0.75)', width: 1.2, lineDash: [2, 4] }, fill: 'rgba(0,0,0,0.01)', bare: true },
     }[verdict];
+    const under = new Stroke({ color: 'rgba(0,0,0,0.55)', width: looks.stroke.width + 1.5, lineDash: looks.stroke.lineDash });
     const styles = [
-      new Style({ zIndex: chosen ? 2 : 0, stroke: new Stroke({ color: 'rgba(0,0,0,0.55)', width: looks.stroke.width + 1.5, lineDash: looks.stroke.lineDash }) }),
+      ...(looks.bare ? [] : [new Style({ zIndex: chosen ? 2 : 0, stroke: under })]),
       new Style({ zIndex: chosen ? 3 : 0, stroke: new Stroke(looks.stroke), fill: new Fill({ color: looks.fill }) }),
     ];
     if (chosen) styles.unshift(new Style({ stroke: HALO, zIndex: 1 }));

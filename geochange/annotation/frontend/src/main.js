@@ -2,7 +2,7 @@
 import { get } from './api.js';
 import { Actions } from './actions.js';
 import { watchBackground } from './background.js';
-import { Palette, TileBar, TopBar } from './bars.js';
+import { Palette, TopBar } from './bars.js';
 import { makeCommands } from './commands.js';
 import { helpDialog } from './dialogs.js';
 import { Display } from './display.js';
@@ -14,11 +14,14 @@ import { DateLayer, Labels, ScoreLayer } from './layers.js';
 import { Lists } from './lists.js';
 import { Loader } from './loading.js';
 import { Model } from './model.js';
+import { Pairs } from './pairs.js';
 import { Panel } from './panel.js';
 import { makeGrid } from './pixels.js';
+import { Nudge } from './nudge.js';
 import { makePointer } from './pointer.js';
 import { Scores } from './scores.js';
 import { Selection } from './selection.js';
+import { TileBar } from './tilebar.js';
 import { ToolOptions } from './tooloptions.js';
 import { Tools } from './tools.js';
 import { Tour } from './tour.js';
@@ -40,6 +43,7 @@ function makeParts(model) {
   page.selection = new Selection(model, page.labels, page.views);
   page.actions = new Actions(model, page.selection);
   page.tools = new Tools(page.views, page.labels, page.selection, page.actions, model);
+  page.nudge = new Nudge(page);
   page.tour = new Tour(model, page.views);
   page.loader = new Loader(model, page.views);
   page.scores = new Scores(page);
@@ -55,14 +59,15 @@ function makeControls(page) {
   page.on = makeCommands(page);
   page.panel = new Panel(page);
   page.improver = new Improver(page);
+  page.pairs = new Pairs(page);
   page.top = new TopBar(page);
   page.palette = new Palette(page.on);
-  page.bar = new TileBar(page.on);
+  page.bar = new TileBar(page);
   page.options = new ToolOptions(tools, model.project);
   page.crowd = h('div', { class: 'hint crowd', id: 'crowd', hidden: true });
   Object.assign(page, makeRedraw(page));
   const overview = watchBackground(page);
-  const stage = h('main', {}, views.box, page.options.hint, page.options.root, page.crowd, page.improver.offer, overview, makePointer(views, model.project));
+  const stage = h('main', {}, views.box, page.options.root, page.crowd, page.improver.offer, overview, makePointer(views, model.project));
   const toasts = h('div', { class: 'toast', id: 'toast', role: 'status', 'aria-live': 'polite' });
   byId('app').replaceChildren(page.top.root, page.palette.root, stage, page.panel.root, page.bar.root, page.help, toasts);
   document.title = `${model.project.name} · geochange`;
@@ -82,6 +87,7 @@ async function begin(page) {
   if (model.settings.scoreOn) on.score(true);
   jobs.watch();
   page.improver.watch();
+  page.pairs.refresh();
   get('api/detectors').then((found) => panel.model.setDetectors(found)).catch(() => null);
   if (!model.settings.seen) toast('Press ? for the keys.');
 }

@@ -2,7 +2,7 @@
 import { Lost, Refused, get, post } from './api.js';
 import { Outbox } from './outbox.js';
 
-export const DONE = new Set(['labelled', 'no_change', 'unsure', 'unusable', 'approved', 'gold']);
+export const DONE = new Set(['labelled', 'no_change', 'unsure', 'unusable']);
 const RETRY_MS = [1000, 2000, 4000, 8000];
 const HISTORY = 200;
 
@@ -73,7 +73,9 @@ export class Model extends EventTarget {
   apply(op) {
     if (op.target === 'tile') {
       const tile = this.tiles.get(Number(op.id));
-      if (tile) Object.assign(tile, op.after);
+      if (!tile) return;
+      if (!DONE.has(tile.state) && DONE.has(op.after.state)) tile.author = this.project.annotator;
+      Object.assign(tile, op.after);
       return;
     }
     if (op.after === null) {
@@ -103,8 +105,8 @@ export class Model extends EventTarget {
 
   state(target, id) {
     if (target === 'tile') {
-      const { state, flag, note, dx, dy } = this.tiles.get(Number(id));
-      return { state, flag, note, dx, dy };
+      const { state, flag, note, dx, dy, review, remark } = this.tiles.get(Number(id));
+      return { state, flag, note, dx, dy, review, remark };
     }
     const one = this.annotations.get(id);
     if (!one) return null;
@@ -112,10 +114,30 @@ export class Model extends EventTarget {
     return structuredClone({ geom, class: one.class, verdict, source, candidate, confidence, note });
   }
 
-  // One gesture: shown at once, kept, sent, undoable.
+  // Whether this person may approve a tile or send it back.
+  reviewable(tile) {
+    const { reviewer, annotator } = this.project;
+    return reviewer && DONE.has(tile.state) && !tile.review && tile.author !== annotator;
+  }
+
+  // Whether its labels can be changed: when it is to do, or under the hand of its reviewer.
+  writable(tile) {
+    return !DONE.has(tile.state) || this.reviewable(tile);
+  }
+
+  // Whether this person has changed labels of a tile, and left it so.
+  touched(id) {
+    return this.made.some(({ ops }) => ops.some((op) => op.target === 'annotation' && op.tile === id));
+  }
+
+  // One gesture: shown at once, kept, sent, undoable. Null, and nothing happens, in a tile that is done.
   edit(kind, changes) {
     const ops = changes.map((op) => ({ before: this.state(op.target, op.id), ...op, id: String(op.id) }));
-    this.reopen(ops);
+    const shut = ops.find((op) => op.target === 'annotation' && !this.writable(this.tiles.get(op.tile)));
+    if (shut) {
+      this.tell('shut', shut.tile);
+      return null;
+    }
     const now = performance.now();
     const seconds = Math.min((now - this.since) / 1000, 3600);
     this.since = now;
@@ -125,18 +147,6 @@ export class Model extends EventTarget {
     this.undone = [];
     this.commit(edit);
     return edit;
-  }
-
-  // Labels of a tile that is done can change when it is opened again, in the same gesture.
-  reopen(ops) {
-    const set = new Set(ops.filter((op) => op.target === 'tile').map((op) => Number(op.id)));
-    const touched = new Set(ops.filter((op) => op.target === 'annotation').map((op) => op.tile));
-    for (const id of touched) {
-      if (set.has(id) || !DONE.has(this.tiles.get(id).state)) continue;
-      const before = this.state('tile', id);
-      ops.push({ target: 'tile', id: String(id), tile: id, before, after: { ...before, state: 'todo' } });
-      this.tell('note', `Tile ${id} was done; it is open again.`);
-    }
   }
 
   undo() {
@@ -229,7 +239,7 @@ export class Model extends EventTarget {
   }
 
   async refused(item, error) {
-    if (error.status === 403) {
+    if (error.status === 403 && error.facts.tile === undefined) {
       this.link = 'locked';
       throw new Lost(error.message);
     }

@@ -7,6 +7,7 @@ export class Scores extends EventTarget {
     Object.assign(this, { model, views, score, labels });
     this.threshold = model.project.runs[0]?.threshold ?? 0;
     this.on = false;
+    score.view = () => (this.on ? { extent: views.view.calculateExtent(views.main.map.getSize()), resolution: views.view.getResolution() } : { extent: [0, 0, 0, 0], resolution: 1 });
     this.opacity = model.settings.opacity ?? 0.7;
   }
 
@@ -20,6 +21,7 @@ export class Scores extends EventTarget {
   show(on) {
     this.on = on && Boolean(this.model.project.runs.length);
     if (on && !this.on) toast('There is no score yet; make pre-labels first.');
+    if (this.on) this.score.catchUp();
     this.views.setScore(this.on, this.opacity);
     this.dispatchEvent(new Event('change'));
   }

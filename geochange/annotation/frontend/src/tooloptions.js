@@ -2,19 +2,14 @@
 import { h } from './dom.js';
 import { TOOLS } from './tools.js';
 
+const SET = new Set(['brush', 'wand', 'superpixel']);
+
 export class ToolOptions {
   constructor(tools, project) {
     Object.assign(this, { tools, project });
     this.hint = h('div', { class: 'hint', id: 'hint' });
-    this.root = h('div', { class: 'options', id: 'options', hidden: true });
-  }
-
-  // Text of the setting that [ and ] change; undefined where there is none.
-  size() {
-    const { tools } = this;
-    if (tools.name === 'brush') return `${tools.brushPx} px`;
-    if (tools.name === 'wand') return tools.tolerance[tools.wandOn].toFixed(2);
-    return undefined;
+    this.bar = h('div', { class: 'options', id: 'options', hidden: true });
+    this.root = h('div', { class: 'under' }, this.bar, this.hint);
   }
 
   kinds() {
@@ -27,12 +22,18 @@ export class ToolOptions {
   render() {
     const { tools } = this;
     this.hint.textContent = tools.name === 'select' ? '' : TOOLS[tools.name].hint;
-    const size = this.size();
-    this.root.hidden = size === undefined;
-    if (this.root.hidden) return;
+    this.bar.hidden = !SET.has(tools.name);
+    if (this.bar.hidden) return;
+    if (this.bar.contains(document.activeElement) && document.activeElement === this.slider) {
+      this.slider.nextSibling.textContent = tools.setting.text;
+      return;
+    }
+    const { name, value, min, max, step, text } = tools.setting;
+    this.slider = h('input', { type: 'range', id: 'setting', min, max, step, 'aria-label': name });
+    this.slider.value = value;
+    this.slider.addEventListener('input', () => { tools.setting = Number(this.slider.value); });
     const keep = tools.found ? [h('button', { class: 'yes', onclick: () => tools.keep() }, 'Keep ', h('kbd', {}, '↵'))] : [];
-    this.root.replaceChildren(...this.kinds(),
-      h('button', { 'aria-label': 'Less', onclick: () => tools.step(-1) }, '['), h('output', {}, size),
-      h('button', { 'aria-label': 'More', onclick: () => tools.step(1) }, ']'), ...keep);
+    this.bar.replaceChildren(...this.kinds(), h('span', { class: 'count' }, name), this.slider, h('output', {}, text),
+      h('kbd', {}, '['), h('kbd', {}, ']'), ...keep);
   }
 }

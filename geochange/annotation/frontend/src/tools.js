@@ -13,14 +13,16 @@ import { Circle, Fill, Stroke, Style } from 'ol/style.js';
 import { Lost, post } from './api.js';
 import { h, toast } from './dom.js';
 import { area, toMap, toPixels, toPoint } from './pixels.js';
+import { Superpixels } from './superpixels.js';
 
 export const TOOLS = {
   select: { name: 'Select', key: 'Esc', hint: 'Click a polygon; Shift+click selects several.' },
   edit: { name: 'Edit vertices', key: 'E', hint: 'Drag a vertex or an edge; Alt+click removes a vertex.' },
   draw: { name: 'Polygon', key: 'N', hint: 'Click corners, double-click to finish; Backspace takes the last one back.' },
   hole: { name: 'Cut a hole', key: 'O', hint: 'Draw inside the selected polygon.' },
-  brush: { name: 'Brush', key: 'B', hint: 'Paint; adds to the selected polygon. Alt erases. [ ] change the size.' },
-  wand: { name: 'Magic wand', key: 'W', hint: 'Click a change; [ ] change the tolerance, Enter keeps it.' },
+  brush: { name: 'Brush', key: 'B', hint: 'Paint; adds to the selected polygon, Alt erases.' },
+  wand: { name: 'Magic wand', key: 'W', hint: 'Click a change; Shift+click adds, Enter keeps it.' },
+  superpixel: { name: 'Superpixels', key: 'P', hint: 'Click or drag over regions; adds to the selected polygon, Alt takes away.' },
   split: { name: 'Split', key: 'S', hint: 'Draw a line across the selected polygon.' },
 };
 const TINY_PX = 4;
@@ -55,6 +57,7 @@ export class Tools extends EventTarget {
         if (this.name === 'wand') this.wave(toPoint(event.coordinate), event.originalEvent);
       });
     }
+    this.superpixels = new Superpixels(this);
     views.view.on('change:resolution', () => this.sizeRing());
   }
 
@@ -80,6 +83,7 @@ export class Tools extends EventTarget {
     this.sketch.clear();
     this.preview.clear();
     this.found = null;
+    this.superpixels.stop();
     for (const own of this.views.maps) own.ring.hidden = true;
   }
 
@@ -96,6 +100,7 @@ export class Tools extends EventTarget {
     if (name === 'hole') this.startDraw(own, 'Polygon', (geom) => this.cut(geom));
     if (name === 'split') this.startDraw(own, 'LineString', (geom) => this.actions.split(geom.coordinates).then(() => this.use('select')));
     if (name === 'brush') this.startBrush(own);
+    if (name === 'superpixel') this.superpixels.start(own);
     if (['draw', 'hole', 'edit', 'split'].includes(name)) this.add(own, new Snap({ source: this.labels.source, pixelTolerance: 8 }));
   }
 
@@ -140,6 +145,7 @@ export class Tools extends EventTarget {
         own.modified.extend(this.selection.features);
       }
     }
+    if (this.name === 'superpixel') this.superpixels.load();
   }
 
   startBrush(own) {
@@ -164,16 +170,21 @@ export class Tools extends EventTarget {
   async painted(points, line) {
     const stroke = await this.actions.compute({ action: 'buffer', line: points, tolerance: this.brushPx / 2 });
     this.sketch.removeFeature(line);
-    if (!stroke?.length) return;
+    if (stroke?.length) await this.paint('brush', stroke, this.erasing);
+  }
+
+  // Adds to the selected polygon, or takes from it, or makes a new one where none is selected.
+  async paint(kind, geometries, erasing) {
     const key = this.selection.first;
     const one = this.selection.find(key);
-    if (this.erasing) {
-      if (one) await this.actions.combine('brush', 'subtract', [one.geom, stroke[0]], key);
-      else toast('Select the polygon to erase from.');
+    if (erasing) {
+      if (one) await this.actions.combine(kind, 'subtract', [one.geom, ...geometries], key);
+      else toast('Select the polygon to take it from.');
     } else if (one) {
-      await this.actions.combine('brush', 'union', [one.geom, stroke[0]], key);
+      await this.actions.combine(kind, 'union', [one.geom, ...geometries], key);
     } else {
-      this.actions.create('brush', stroke[0]);
+      const whole = geometries.length > 1 ? await this.actions.compute({ action: 'union', geometries }) : geometries;
+      if (whole?.length) this.actions.create(kind, whole[0], kind === 'superpixel' ? 'wand' : 'manual');
     }
   }
 
@@ -197,17 +208,32 @@ export class Tools extends EventTarget {
     }
   }
 
-  // The size of the brush or the tolerance of the wand, a step up or down.
-  step(direction) {
+  // What [ and ] and the slider change of the tool in use: the brush's size unless it has its own.
+  get setting() {
+    if (this.name === 'wand') return { name: 'Tolerance', value: this.tolerance[this.wandOn], min: 0.05, max: 0.95, step: 0.05, text: this.tolerance[this.wandOn].toFixed(2) };
+    if (this.name === 'superpixel') return { name: 'Size', value: this.superpixels.sizePx, min: 6, max: 64, step: 2, text: `${this.superpixels.sizePx} px` };
+    return { name: 'Size', value: this.brushPx, min: 2, max: 400, step: 1, text: `${this.brushPx} px` };
+  }
+
+  set setting(wanted) {
+    const { min, max, step } = this.setting;
+    const value = Math.min(Math.max(Math.round(wanted / step) * step, min), max);
     if (this.name === 'wand') {
-      const value = this.tolerance[this.wandOn] + 0.05 * direction;
-      this.tolerance[this.wandOn] = Math.round(Math.min(Math.max(value, 0.05), 0.95) * 100) / 100;
+      this.tolerance[this.wandOn] = Math.round(value * 100) / 100;
       if (this.seed) this.wave(this.seed, {});
+    } else if (this.name === 'superpixel') {
+      this.superpixels.setSize(value);
     } else {
-      this.brushPx = Math.min(Math.max(Math.round(this.brushPx * (direction > 0 ? 1.25 : 0.8)), 2), 400);
+      this.brushPx = value;
       this.sizeRing();
     }
     this.dispatchEvent(new Event('change'));
+  }
+
+  step(direction) {
+    const { value, step } = this.setting;
+    const brush = Math.max(1, Math.round(value * 0.22));
+    this.setting = value + direction * (['wand', 'superpixel'].includes(this.name) ? step : brush);
   }
 
   setWand(on) {

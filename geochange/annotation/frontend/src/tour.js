@@ -5,6 +5,7 @@ import { tileExtent } from './pixels.js';
 import { DONE } from './model.js';
 
 const BEAT_MS = 30000;
+const LEARN_MS = 8000;
 
 export class Tour extends EventTarget {
   constructor(model, views) {
@@ -12,7 +13,8 @@ export class Tour extends EventTarget {
     Object.assign(this, { model, views });
     this.until = 0;
     this.asked = false;
-    setInterval(() => this.beat(), BEAT_MS);
+    this.learnt = Date.now();
+    setInterval(() => this.refresh(), BEAT_MS);
   }
 
   get position() {
@@ -23,25 +25,46 @@ export class Tour extends EventTarget {
     return this.until ? Math.ceil((this.until - Date.now()) / 60000) : 0;
   }
 
-  // The next tile of the queue that is to do and that nobody else has.
+  // What waits for this person, the most pressing first: reviews, own tiles that were sent back,
+  // tiles to do, tiles that were sent back to others.
+  wants() {
+    const { project } = this.model;
+    const mine = (tile) => tile.author === project.annotator;
+    return [
+      ...(project.reviewer ? [(tile) => this.model.reviewable(tile)] : []),
+      (tile) => tile.state === 'returned' && mine(tile),
+      (tile) => tile.state === 'todo',
+      (tile) => tile.state === 'returned',
+    ];
+  }
+
+  // The next tile of the queue that this person can work on and that nobody else has.
   find(from) {
-    const { order, tiles } = this.model;
-    for (let step = 1; step <= order.length; step++) {
-      const tile = tiles.get(order[(from + step) % order.length]);
-      const held = tile.lease && tile.lease.holder !== this.model.project.annotator;
-      if (!DONE.has(tile.state) && !held) return tile.id;
+    const { order, tiles, project } = this.model;
+    const ahead = order.map((_, step) => tiles.get(order[(from + 1 + step + order.length) % order.length]));
+    const free = ahead.filter((tile) => !tile.lease || tile.lease.holder === project.annotator);
+    for (const wanted of this.wants()) {
+      const found = free.find(wanted);
+      if (found) return found.id;
     }
     return null;
   }
 
   async start(wanted) {
-    const known = this.model.tiles.has(wanted) && !DONE.has(this.model.tiles.get(wanted).state);
-    await this.go(known ? wanted : this.find(-1) ?? this.model.order[0]);
+    const tile = this.model.tiles.get(wanted);
+    const known = tile && !DONE.has(tile.state) && !this.model.project.reviewer;
+    const pressing = known ? this.find(-1) : null;
+    const first = pressing && this.model.tiles.get(pressing).state === 'returned' ? pressing : wanted;
+    await this.go(known ? first : this.find(-1) ?? this.model.order[0]);
   }
 
   async next() {
-    const found = this.find(this.position);
-    if (found === null || (found === this.model.active && DONE.has(this.model.tile.state))) this.explain();
+    let found = this.find(this.position);
+    if (found === null) {
+      await this.model.reload(); // others may have gone on
+      found = this.find(this.position);
+    }
+    if (found === null) this.explain();
     else if (found !== this.model.active) await this.go(found);
   }
 
@@ -51,15 +74,19 @@ export class Tour extends EventTarget {
   }
 
   explain() {
+    const { project } = this.model;
     const tiles = [...this.model.tiles.values()];
     const done = tiles.filter((tile) => DONE.has(tile.state)).length;
-    const held = tiles.filter((tile) => !DONE.has(tile.state) && tile.lease && tile.lease.holder !== this.model.project.annotator);
+    const held = tiles.filter((tile) => !DONE.has(tile.state) && tile.lease && tile.lease.holder !== project.annotator);
     const who = [...new Set(held.map((tile) => tile.lease.holder))].join(', ');
-    toast(held.length ? `${done} of ${tiles.length} tiles are done; ${held.length} are held by ${who}.` : `All ${tiles.length} tiles are done. Thank you.`, 'good');
+    if (held.length) toast(`${done} of ${tiles.length} tiles are done; ${held.length} are held by ${who}.`, 'good');
+    else toast(`All ${tiles.length} tiles are done${project.reviewer ? ', and nothing waits for your review' : ''}. Thank you.`, 'good');
+    this.dispatchEvent(new Event('end'));
   }
 
   async go(id) {
     const left = this.model.active;
+    this.dispatchEvent(new Event('leave'));
     this.model.active = id;
     this.model.since = performance.now();
     this.fit();
@@ -70,6 +97,12 @@ export class Tour extends EventTarget {
 
   fit() {
     this.views.fit(tileExtent(this.model.tile), { padding: 28 });
+    this.fitted = this.views.view.getResolution();
+  }
+
+  // Whether the view is still the one that showed the whole tile.
+  get whole() {
+    return this.fitted === this.views.view.getResolution();
   }
 
   async beat() {
@@ -87,6 +120,20 @@ export class Tour extends EventTarget {
     }
     this.asked = true;
     this.dispatchEvent(new Event('lease'));
+  }
+
+  // Learns how far others are, and what else the queue holds now; not more often than it makes sense.
+  async learn() {
+    const now = Date.now();
+    if (this.model.waiting || now - this.learnt < LEARN_MS) return;
+    this.learnt = now;
+    await this.model.loadTiles().catch(() => null);
+  }
+
+  // Keeps the lease, and learns how far others are.
+  async refresh() {
+    await this.beat();
+    await this.learn();
   }
 
   async release(id) {

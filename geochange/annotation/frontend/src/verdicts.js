@@ -1,5 +1,6 @@
 // Going from candidate to candidate and from tile to tile, one verdict after the other.
 import { toast } from './dom.js';
+import { DONE } from './model.js';
 import { bounds } from './pixels.js';
 import { stateName } from './words.js';
 
@@ -48,6 +49,17 @@ export class Verdicts {
   }
 
   async finish(state) {
+    const { tile } = this.model;
+    if (this.model.reviewable(tile)) {
+      if (state === 'labelled') await this.approve();
+      else toast('Approve this tile (Enter) or send it back (R).');
+      return;
+    }
+    if (DONE.has(tile.state)) {
+      if (state === 'labelled') await this.tour.next();
+      else this.refuse(tile.id);
+      return;
+    }
     this.tools.keep();
     const open = this.actions.open().length;
     const marked = this.actions.marked().length;
@@ -62,8 +74,42 @@ export class Verdicts {
     }
     this.confirmed = null;
     this.actions.finish(state);
-    toast(`Tile ${this.model.active}: ${stateName(state)}`, 'good');
+    toast(`Tile ${tile.number}: ${stateName(state)}`, 'good');
     await this.tour.next();
+  }
+
+  refuse(id) {
+    toast(`Tile ${this.model.tiles.get(id).number} is done; open it again (R) to change it.`, 'warn');
+  }
+
+  // A reviewer's yes; with changes by the reviewer it counts as fixed.
+  async approve() {
+    this.tools.keep();
+    const { tile } = this.model;
+    const fixed = this.model.touched(tile.id);
+    const marked = this.actions.marked().length > 0;
+    const state = tile.state === 'no_change' && marked ? 'labelled' : tile.state;
+    this.actions.setTile(fixed ? 'fix' : 'approve', { state, review: fixed ? 'fixed' : 'approved', remark: '' });
+    toast(`Tile ${tile.number}: ${fixed ? 'fixed' : 'approved'}`, 'good');
+    await this.tour.next();
+  }
+
+  async sendBack(remark) {
+    const { tile } = this.model;
+    this.actions.setTile('return', { state: 'returned', review: '', remark });
+    toast(`Tile ${tile.number}: sent back to ${tile.author}`, 'good');
+    await this.tour.next();
+  }
+
+  reopen() {
+    const { tile, project } = this.model;
+    if (!DONE.has(tile.state)) return;
+    if (tile.review && !project.reviewer) {
+      toast(`Tile ${tile.number} is ${tile.review}; a reviewer can open it again.`, 'warn');
+      return;
+    }
+    this.actions.setTile('reopen', { state: 'todo', review: '' });
+    toast(`Tile ${tile.number} is open again.`);
   }
 
   note() {

@@ -16,6 +16,7 @@ export class Views extends EventTarget {
     this.split = 0.5;
     this.shown = 'after';
     this.held = null;
+    this.shift = [0, 0];
     this.world = world;
     this.score = score;
     this.box = h('div', { class: 'maps' });
@@ -62,6 +63,12 @@ export class Views extends EventTarget {
     const { context } = event;
     if (!context) return;
     context.save();
+    this.clipToSwipe(event, context);
+    const [from, to] = [[0, 0], this.shift.map((px) => px / event.frameState.viewState.resolution)].map((pixel) => getRenderPixel(event, pixel));
+    context.translate(to[0] - from[0], to[1] - from[1]);
+  }
+
+  clipToSwipe(event, context) {
     if (!this.swiping || event.frameState.viewState === undefined || this.main.after !== event.target) return;
     const [width, height] = this.main.map.getSize();
     const x = width * this.split;
@@ -197,6 +204,12 @@ export class Views extends EventTarget {
       score.setVisible(visible);
       score.setOpacity(opacity);
     }
+  }
+
+  // Columns and rows by which the after date is shown beside its place.
+  setShift(shift) {
+    this.shift = shift;
+    for (const { after } of this.maps) after.changed();
   }
 
   setLabels(visible) {

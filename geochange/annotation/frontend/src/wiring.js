@@ -34,7 +34,7 @@ export function wire(page) {
   });
 }
 
-function wireModel({ model, top, loader, soon, crowd }) {
+function wireModel({ model, tour, top, loader, verdicts, soon, crowd }) {
   const progress = () => get('api/progress').then((found) => top.showProgress(found)).catch(() => null);
   model.addEventListener('features', soon);
   model.addEventListener('tiles', soon);
@@ -42,9 +42,10 @@ function wireModel({ model, top, loader, soon, crowd }) {
   model.addEventListener('link', () => top.showLink());
   model.addEventListener('saved', ({ detail }) => {
     if (detail.ops.some((op) => op.target === 'tile') || detail.kind !== 'edit') progress();
+    if (detail.kind === 'tile') tour.learn();
   });
   model.addEventListener('stale', () => loader.later(true));
-  model.addEventListener('note', ({ detail }) => toast(detail));
+  model.addEventListener('shut', ({ detail: id }) => verdicts.refuse(id));
   model.addEventListener('problem', ({ detail }) => toast(detail, 'error'));
   model.addEventListener('conflict', ({ detail }) => {
     const card = clashCard(detail, (choice) => model.resolve(choice));
@@ -59,7 +60,7 @@ function wireModel({ model, top, loader, soon, crowd }) {
 }
 
 function wireParts(page) {
-  const { model, views, selection, tools, tour, scores, labels, loader, lists, panel, top, options, on, soon, showBar } = page;
+  const { model, views, selection, tools, tour, nudge, scores, labels, loader, lists, panel, top, options, on, soon, showBar } = page;
   selection.addEventListener('change', () => {
     lists.renderSelection();
     panel.render(tour.position);
@@ -75,7 +76,10 @@ function wireParts(page) {
     lists.render();
     panel.render(tour.position);
   });
+  tour.addEventListener('leave', () => nudge.keep());
+  model.addEventListener('tiles', () => nudge.show());
   tour.addEventListener('go', () => {
+    nudge.show();
     labels.outline(model.tile);
     selection.set([]);
     loader.load();
@@ -83,7 +87,11 @@ function wireParts(page) {
     on.keep();
   });
   tour.addEventListener('lease', () => panel.render(tour.position));
+  let { mode } = views;
   views.addEventListener('mode', () => {
+    // The map is half as wide side by side: a tile that was seen whole stays so.
+    if ((mode === 'side') !== (views.mode === 'side') && tour.whole) requestAnimationFrame(() => tour.fit());
+    mode = views.mode;
     top.showMode(views.mode);
     panel.display.showBlink(views.hertz ?? 0);
   });

@@ -2,7 +2,7 @@
 
 const STATES = {
   todo: 'to do', labelled: 'done', no_change: 'no change', unsure: 'unsure', unusable: 'unusable',
-  approved: 'approved', returned: 'sent back', gold: 'reference',
+  returned: 'sent back',
 };
 
 export const ORDERS = {
