@@ -14,6 +14,9 @@ FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 Places = NDArray[np.intp]
 
+MAD_TO_SIGMA = 1.482602218505602
+"""Standard deviation of normal values over their median absolute deviation."""
+
 
 @dataclass(frozen=True, slots=True)
 class PairTraits:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from geochange.alignment.inputs import describe_inputs
 from geochange.alignment.pair import Pair
 from geochange.annotation.database import Database
 from geochange.annotation.levels import LevelCache
@@ -32,7 +33,6 @@ from geochange.errors import (
     OutputExistsError,
     UsageError,
 )
-from geochange.exports.run import describe_inputs
 from geochange.io.provenance import plain
 from geochange.io.scene import Source
 from geochange.labels.schema import Schema, parse_schema

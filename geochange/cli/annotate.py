@@ -64,6 +64,21 @@ DEFAULT = "labels.gcproj"
     help="Whose labels these are; repeat it for a link each. Default: your user name.",
 )
 @click.option(
+    "--import",
+    "files",
+    multiple=True,
+    type=click.Path(),
+    help="Labels to take in: polygons, or a mask raster of classes; repeatable.",
+)
+@click.option(
+    "--import-as",
+    type=click.Choice(["pending", "accepted"]),
+    default="pending",
+    show_default=True,
+    help="Whether they wait for a verdict.",
+)
+@click.option("--no-server", is_flag=True, help="Make or fill the folder, and show no page.")
+@click.option(
     "--reviewer",
     "reviewers",
     multiple=True,
@@ -98,6 +113,9 @@ def command(
     options: dict[str, object],
     threshold: str | None,
     annotators: tuple[str, ...],
+    files: tuple[str, ...],
+    import_as: str,
+    no_server: bool,
     reviewers: tuple[str, ...],
     honeypots: float | None,
     truth: str | None,
@@ -120,7 +138,8 @@ def command(
     """
     from geochange.annotation.serving import require_server, serve
 
-    require_server()
+    if not no_server:
+        require_server()
     fresh = not Path(output).exists()
     labels = _open(output, before, after, run, making, fresh=fresh)
     detect = (method or model or (fresh and run is None)) and method != "none"
@@ -128,6 +147,11 @@ def command(
               "threshold": threshold}  # fmt: skip
     try:
         _set_checks(labels, honeypots, truth)
+        for file in files:
+            _import(labels, file, import_as, annotators)
+        if no_server:
+            click.echo(output)
+            return
         _begin(labels, wanted if detect else None, verbose=bool(verbose))
 
         def tell(links: dict[str, str]) -> None:
@@ -185,6 +209,32 @@ def _begin(
     labels.start_levels()
     if detection is not None:
         labels.start_detection(**detection)
+
+
+def _import(
+    project: Project | Collection, file: str, verdict: str, annotators: tuple[str, ...]
+) -> None:
+    from geochange.annotation.collection import Collection
+    from geochange.annotation.importing import import_labels
+
+    if isinstance(project, Collection):
+        msg = "--import takes labels of one pair; give the folder of the pair with -o"
+        raise click.UsageError(msg)
+    name = annotators[0] if annotators else _user_name()
+    done = import_labels(project, file, annotator=name, verdict=verdict)
+    facts = {
+        "cut at the border": done.clipped,
+        "outside": done.outside,
+        "in tiles that were done, left out": done.in_done_tiles,
+    }
+    said = [f"{count} {what}" for what, count in facts.items() if count]
+    said += [f"{done.tiles} tiles are done"] if done.tiles else []
+    first = project.schema.classes[0].name
+    said += [
+        f"no class is called {word} ({count}): {first} now"
+        for word, count in done.unknown_classes.items()
+    ]
+    click.echo("; ".join([f"{file}: {done.added} labels", *said]))
 
 
 def _user_name() -> str:

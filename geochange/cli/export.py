@@ -34,6 +34,13 @@ PROJECT = "project.db"
     "--split", help="Labels: percent of chips for train/val/test, by place. Default: 70/15/15."
 )
 @click.option("--gap", type=float, help="Labels: chips nearer than this, in m, stay in one part.")
+@click.option(
+    "--augment",
+    type=click.Choice(["none", "flips", "light", "strong"]),
+    help="Labels: add copies of the chips to train on, turned, shifted, in another light.",
+)
+@click.option("--copies", type=int, help="Labels: how many of each. Default: 1.")
+@click.option("--seed", type=int, help="Labels: of what is drawn for them. Default: 0.")
 @overwrite_option
 @verbose_option
 def command(
@@ -71,8 +78,8 @@ def command(
             msg = "--crs and --min-score are for the changes of a run; labels keep their CRS"
             raise click.UsageError(msg)
         words = [word.strip() for word in verdicts.split(",")]
-        names = {"chip_size": "size", "chip_format": "suffix", "split": "split", "gap": "gap_m"}
-        given = {names[key]: value for key, value in chips.items() if value is not None}
+        names = {"chip_size": "size", "chip_format": "suffix", "gap": "gap_m"}
+        given = {names.get(key, key): value for key, value in chips.items() if value is not None}
         click.echo(_export_labels(result, target, words, given, binary, overwrite))
         return
     from geochange.exports.conversion import export

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from geochange.cli.train import run_training, training_options
@@ -53,11 +51,12 @@ def command(
     quiet: bool,
     verbose: int,
 ) -> None:
-    """Train on from CHECKPOINT, a model.safetensors, as CONFIG, a TOML file, says.
+    """Train on from CHECKPOINT as CONFIG, a TOML file, says.
 
-    Network and options are the checkpoint's. Bands are found by their roles: filters of known bands
-    stay, new bands begin with their mean. This is `geochange train` with the checkpoint in the
-    config's table [start], which also holds:
+    CHECKPOINT is a model.safetensors of `geochange train`, or the name of a shipped network.
+    Architecture and options are the checkpoint's. Bands are found by their roles: filters of known
+    bands stay, new bands begin with their mean. This is `geochange train` with the checkpoint in
+    the config's table [start], which also holds:
 
     \b
     frozen_stages = 1            stages of the encoder that stay as they are
@@ -67,7 +66,7 @@ def command(
     normalization = "keep"       the checkpoint's, for the bands that it knows; default "data"
 
     \b
-    geochange finetune rgb.safetensors town.toml -o runs/town
+    geochange finetune building town.toml -o runs/town
     geochange finetune rgb.safetensors town.toml -o runs/town --set start.frozen_stages=1
     geochange finetune --from-labels labels.gcproj -o better
     """
@@ -100,7 +99,7 @@ def command(
     run_training(
         config,
         output,
-        settings={**settings, "start.checkpoint": os.path.abspath(checkpoint)},
+        settings={**settings, "start.checkpoint": checkpoint},
         resume=resume,
         overwrite=overwrite,
         folds=folds,

@@ -23,7 +23,7 @@ def command(
     **pair_arguments: object,
 ) -> None:
     """Show what BEFORE (and AFTER) hold: grid, bands, dates; and how a pair would be aligned."""
-    from geochange.pipeline import describe
+    from geochange.exports.info import describe
 
     facts = describe(before, after, **pair_arguments)
     if as_json:

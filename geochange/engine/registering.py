@@ -127,7 +127,11 @@ def _settle(look: Look, pair: Pair, found: Evidence, matching: str, said: str = 
     decided = conclude(registration, pair)
     if not decided.applied:
         return replace(decided, residual_after_px=registration.residual_before_px)
-    before, after = look.check(found, matching)
+    checked = look.check(found, matching)
+    if checked is None:
+        reason = "no window shows the same ground once the correction is made"
+        return conclude(replace(registration, reliable=False), pair, reason)
+    before, after = checked
     if after >= before:
         reason = f"windows lie {before:.2f} px apart and {after:.2f} px with the correction"
         return conclude(replace(registration, reliable=False), pair, reason)
@@ -233,8 +237,11 @@ class Look:
 
         return self._measure(pair, tiles, margin + HALO_PX, measure)
 
-    def check(self, found: Evidence, matching: str) -> tuple[float, float]:
-        """Return the root mean square shift of windows before and with a correction, in px."""
+    def check(self, found: Evidence, matching: str) -> tuple[float, float] | None:
+        """Return the root mean square shift of windows before and with a correction, in px.
+
+        None where no window can be measured again.
+        """
         used = [tie for tie in found.ties if tie.is_used]
         chosen = used[:: max(1, len(used) // CHECKED)]
         size = plan_windows(self.pair.shape)[0].core.height
@@ -248,7 +255,7 @@ class Look:
         after = np.hypot(*(moved - found.displacement.at(points)).T)
         kept = np.array([tie.is_used for tie in again])
         if not kept.any():
-            return 0.0, 0.0
+            return None
         return tuple(float(np.sqrt(np.mean(d[kept] ** 2))) for d in (before, after))  # type: ignore[return-value]
 
     def match_overviews(self) -> Displacement | None:
@@ -266,7 +273,10 @@ class Look:
         known = np.zeros((2, *shape), bool)
 
         def shrink(tile: Tile) -> list[Date]:
-            dates = (_read(date, tile.core) for date in (self.pair.before, self.pair.after))
+            dates = [_read(date, tile.core) for date in (self.pair.before, self.pair.after)]
+            if self.pair.aoi is not None:
+                inside = self.pair.aoi.read(tile.core)
+                dates = [(pixels, valid & inside) for pixels, valid in dates]
             return [average_blocks(*date, factor) for date in dates]
 
         plan = TilePlan((shape[0] * factor, shape[1] * factor), 512 // factor * factor or factor)

@@ -28,6 +28,8 @@ from geochange.io.atomic import is_full
 
 STATE_NAME = ".state.json"
 RUN_NAME = "run.json"
+RUN_KINDS = ("detect", "align", "fuse", "refine", "threshold", "series")
+"""What may have written ``run.json``."""
 FACTS_NAMES = {
     "explain": "explanation.json",
     "sensitivity": "sensitivity.json",
@@ -40,6 +42,7 @@ OWN_NAMES = (
     "displacements.png", "item.json", "*.aux.xml", "*.qmd", "*.ovr", STATE_NAME,
     "attribution.tif", "explanation.*", "sensitivity.*",
     "A", "B", "label", "list", "manifest.*",
+    "date.tif", "magnitude.tif", "animation.gif", "dates",
 )  # fmt: skip
 """What a result may hold: ours, and what QGIS and GDAL put beside it."""
 
@@ -255,7 +258,7 @@ def _find_foreign(folder: Path) -> str | None:
 
 def is_result(folder: Path) -> bool:
     """Tell whether a folder holds a finished result of geochange."""
-    return _read_kind(folder / RUN_NAME) in ("detect", "align") or any(
+    return _read_kind(folder / RUN_NAME) in RUN_KINDS or any(
         _read_kind(folder / name) == kind for kind, name in FACTS_NAMES.items()
     )
 
@@ -288,7 +291,7 @@ def _is_full(error: BaseException, folder: Path) -> bool:
 
 def read_fingerprint(folder: Path) -> str | None:
     """Return the key of the inputs and settings of a finished run; None where there is none."""
-    if _read_kind(folder / RUN_NAME) not in ("detect", "align"):
+    if _read_kind(folder / RUN_NAME) not in RUN_KINDS:
         return None
     run = json.loads((folder / RUN_NAME).read_text(encoding="utf-8"))
     return str(run.get("fingerprint"))

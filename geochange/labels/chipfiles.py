@@ -51,6 +51,8 @@ class ChipWriter:
                 self._draw(file, store_pixels(pixels[shown], sample.valid, np.dtype("uint8"), 0))
             else:
                 dtype, nodata = stored_as(date)
+                if nodata is None and not sample.valid.all():
+                    nodata = 0
                 stored = store_pixels(pixels, sample.valid, dtype, nodata)
                 taken = self.pair.dates[number]
                 self._write(file, stored, nodata, date.bands, window, taken)

@@ -15,6 +15,7 @@ from geochange.alignment.pair import Pair
 from geochange.errors import InputError, UsageError
 from geochange.evaluation.counts import UNKNOWN
 from geochange.io.outputs import new_folder, write_json
+from geochange.labels.augmented import MaskReference, make_augmenter
 from geochange.labels.chipfiles import FOLDERS, ChipWriter, check_format
 from geochange.labels.content import Labels
 from geochange.labels.crops import Crop, list_crops
@@ -22,14 +23,17 @@ from geochange.labels.mask import LabelMask
 from geochange.labels.provenance import describe_labels
 from geochange.labels.split import PARTS, parse_shares, split_crops
 from geochange.tiles import Window
-from geochange.training.scenes import Sample
+from geochange.training.chipsettings import AugmentConfig
+from geochange.training.presets import find_preset
+from geochange.training.scenes import Sample, TrainingScene
 
 COLUMNS = (
     "id", "before", "after", "label", "split", "tile", "verdict", "annotator", "row", "col",
-    "height", "width", "changed_px", "known_px",
+    "height", "width", "changed_px", "known_px", "copy",
 )  # fmt: skip
 """Columns of ``manifest.csv``, which is one of training's layouts."""
 SPLIT = "70/15/15"
+MAX_COPIES = 100
 
 
 def write_chips(
@@ -41,6 +45,9 @@ def write_chips(
     split: str = SPLIT,
     gap_m: float = 0.0,
     binary: bool = False,
+    augment: str = "none",
+    copies: int = 1,
+    seed: int = 0,
     overwrite: bool = False,
 ) -> Path:
     """Write both dates and the label of everything that was looked at.
@@ -66,6 +73,13 @@ def write_chips(
         Chips nearer than this, in metres, stay in one part.
     binary : bool
         1 for every class.
+    augment : {'none', 'flips', 'light', 'strong'}
+        What is done to further copies of the chips to train on, as training does it; see
+        :data:`geochange.training.presets.PRESETS`. Copies have no place on the map.
+    copies : int
+        How many of each chip.
+    seed : int
+        Of what is drawn for them.
     overwrite : bool
 
     Returns
@@ -93,6 +107,10 @@ def write_chips(
         msg = f"size of chips must be 16 to 8192 px, or 0 for tiles, got {size}"
         raise UsageError(msg)
     check_format(pair, suffix)
+    preset = find_preset(augment)
+    if not 0 <= copies <= MAX_COPIES:
+        msg = f"copies of each chip must be 0 to {MAX_COPIES}, got {copies}"
+        raise UsageError(msg)
     shares = parse_shares(split)
     target = Path(folder)
     with new_folder(target, overwrite=overwrite, inputs=pair.paths) as partial:
@@ -108,12 +126,34 @@ def write_chips(
         rows = []
         for crop, part in zip(crops, parts, strict=True):
             sample = read_sample(pair, mask, crop.window)
-            files = writer.write(crop.name, sample, crop.window)
-            rows.append(_describe(crop, crop.name, files, part, sample))
+            rows.append(_describe(crop, writer.write(crop.name, sample, crop.window), part, sample))
+        if augment != "none":
+            chosen = [crop for crop, part in zip(crops, parts, strict=True) if part == PARTS[0]]
+            rows += _write_copies(writer, mask, chosen, preset, copies, seed)
         _list(partial, rows)
         facts = {"size": size, "split": split, "gap_m": gap_m, "binary": binary}
+        facts |= {"augment": augment, "copies": copies, "seed": seed}
         write_json(partial / "manifest.json", _summarise(labels, rows, facts))
     return target
+
+
+def _write_copies(
+    writer: ChipWriter, mask: LabelMask, crops: Sequence[Crop], preset: AugmentConfig,
+    copies: int, seed: int,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Write copies of chips; each reads no pixel outside its chip, so nothing leaks."""
+    grid = Window(0, 0, *writer.pair.shape)
+    reference = MaskReference(mask)
+    scenes = [
+        TrainingScene(c.name, writer.pair, reference, c.window.intersect(grid) or c.window)
+        for c in crops
+    ]
+    augmenter, rows = make_augmenter(preset, scenes, seed), []
+    for index, (crop, scene) in enumerate(zip(crops, scenes, strict=True)):
+        for number, sample in enumerate(augmenter.copies(scene, index, copies), 1):
+            files = writer.write(f"{crop.name}_copy{number}", sample, None)
+            rows.append(_describe(crop, files, PARTS[0], sample) | {"copy": number})
+    return rows
 
 
 def read_sample(pair: Pair, mask: LabelMask, window: Window) -> Sample:
@@ -124,17 +164,16 @@ def read_sample(pair: Pair, mask: LabelMask, window: Window) -> Sample:
     return Sample(block.before, block.after, label, block.valid)
 
 
-def _describe(
-    crop: Crop, name: str, files: Sequence[str], part: str, sample: Sample
-) -> dict[str, Any]:
+def _describe(crop: Crop, files: Sequence[str], part: str, sample: Sample) -> dict[str, Any]:
     known = sample.label != UNKNOWN
-    window = crop.window
+    height, width = sample.label.shape
+    before, after, label = files
     return {
-        "id": name, **dict(zip(("before", "after", "label"), files, strict=True)), "split": part,
+        "id": Path(before).stem, "before": before, "after": after, "label": label, "split": part,
         "tile": crop.tile, "verdict": crop.verdict, "annotator": crop.annotator,
-        "row": window.row, "col": window.col, "height": window.height, "width": window.width,
+        "row": crop.window.row, "col": crop.window.col, "height": height, "width": width,
         "changed_px": int(np.count_nonzero(known & (sample.label > 0))),
-        "known_px": int(np.count_nonzero(known)),
+        "known_px": int(np.count_nonzero(known)), "copy": 0,
     }  # fmt: skip
 
 

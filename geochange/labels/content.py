@@ -63,7 +63,7 @@ LOOKED = ("labelled", "no_change", "approved", "gold")
 SILENT = ("unsure", "unusable")
 """States of tiles in which nothing is known, whatever is drawn there."""
 TILE_SIZE = 512
-PIXEL_DECIMALS = 6
+PIXEL_DECIMALS = 7
 """Digits kept of a pixel: what moving to a CRS and back costs is less."""
 
 

@@ -1,4 +1,9 @@
-"""A first affine between two overviews by matching features: for rotation and scale."""
+"""A first affine between two overviews by matching features: for rotation and scale.
+
+Features are looked for in the images, then in their gradients, in which inverted contrast and
+other bands look alike. Descriptors of the networks that come with geochange, and binary ones
+(ORB), were tried too and found no more pairs, see ``tests/benchmarks/turned.py``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from skimage.feature import SIFT, match_descriptors
 from skimage.measure import ransac
 from skimage.transform import AffineTransform
@@ -17,6 +23,10 @@ MIN_MATCHES = 12
 MAX_RATIO = 0.8
 """Largest distance of a match over that of the next best (Lowe 2004)."""
 TRIALS = 2000
+GRADIENT_PX = 1.0
+"""Smoothing of the gradients that are looked at where the images themselves do not match."""
+BORDER_PX = 8
+"""Features that are nearer than this to pixels without data show the border."""
 MAX_RESIDUAL_PX = 2.0
 
 
@@ -42,7 +52,18 @@ def match_features(
     ----------
     Lowe (2004), SIFT; Fischler and Bolles (1981), RANSAC.
     """
-    found = [_describe(image, known) for image, known in zip((before, after), valid, strict=True)]
+    for show in (_fill, _find_edges):
+        views = show(before, valid[0]), show(after, valid[1])
+        found = _match(views, valid, factor)
+        if found is not None:
+            return found
+    return None
+
+
+def _match(
+    images: tuple[FloatArray, FloatArray], valid: tuple[BoolArray, BoolArray], factor: float
+) -> Displacement | None:
+    found = [_describe(image, known) for image, known in zip(images, valid, strict=True)]
     if min(len(places) for places, _ in found) < MIN_MATCHES:
         return None
     pairs = match_descriptors(  # type: ignore[no-untyped-call]
@@ -77,8 +98,23 @@ def _describe(
         detector.detect_and_extract(scaled.astype(np.float64))
     except RuntimeError:  # how scikit-image says that there is none
         return np.zeros((0, 2)), np.zeros((0, 128))
-    places = detector.positions[:, ::-1] + 0.5
-    return places, np.asarray(detector.descriptors, np.float64)
+    last = np.array(valid.shape)[:, None] - 1
+    rows, cols = np.clip(np.rint(detector.positions).astype(int).T, 0, last)
+    inside = ndimage.binary_erosion(valid, iterations=BORDER_PX, border_value=1)[rows, cols]
+    places = detector.positions[inside, ::-1] + 0.5
+    return places, np.asarray(detector.descriptors[inside], np.float64)
+
+
+def _fill(image: FloatArray, valid: BoolArray) -> FloatArray:
+    """Put the mean where there is no data."""
+    if valid.all() or not valid.any():
+        return image
+    return np.where(valid, image, image[valid].mean())
+
+
+def _find_edges(image: FloatArray, valid: BoolArray) -> FloatArray:
+    edges: FloatArray = ndimage.gaussian_gradient_magnitude(_fill(image, valid), GRADIENT_PX)
+    return edges
 
 
 def _is_plausible(model: AffineTransform) -> bool:

@@ -8,12 +8,11 @@ import shapely
 
 from geochange.annotation.importing import import_labels
 from geochange.annotation.labels import read_labels
-from geochange.annotation.opening import create_project
 from geochange.annotation.views import find_features
 from geochange.cli import main
-from geochange.maps.polygons import to_pixels, to_world
+from geochange.maps.polygons import to_world
 
-from .conftest import PLACES, SHAPE, annotation, edit, square, tile_op, write_dates
+from .conftest import SHAPE, annotation, edit, square, tile_op
 
 EVERYTHING = (0, 0, SHAPE[1], SHAPE[0])
 
@@ -36,29 +35,6 @@ def test_a_label_says_where_it_comes_from(project):
     assert (row["model"], row["weights_sha256"], row["schema_version"]) == ("cva", "", 1)
     assert (row["annotator"], row["class"], row["view_mode"]) == ("ann", "change", "swipe")
     assert row["score"] == pytest.approx(one["score"])
-
-
-@pytest.mark.filterwarnings("ignore:.crs. was not provided")
-@pytest.mark.parametrize("place", PLACES)
-def test_out_and_in_again_is_the_same(place, tmp_path):
-    files = write_dates(tmp_path, place)
-    project = create_project(tmp_path / "labels", *files, tile_size=128)
-    rng = np.random.default_rng(1)
-    drawn = [shapely.Point(*rng.uniform(20, 300, 2)).buffer(9.3, 5) for _ in range(8)]
-    world = to_world(np.array(drawn), project.pair.geobox)
-    crs = PLACES[place][0]
-    frame = geopandas.GeoDataFrame({"class": ["change"] * 7 + ["house"]}, geometry=world, crs=crs)
-    frame.to_file(tmp_path / "in.gpkg", engine="pyogrio")
-    done = import_labels(project, tmp_path / "in.gpkg", verdict="accepted")
-    assert (done.added, done.outside, done.unknown_classes) == (8, 0, {"house": 1})
-    found = read_labels(project).polygons
-    assert (found.crs is None) == (crs is None)
-    back = to_pixels(np.asarray(found.geometry.array), project.pair.geobox)
-    for polygon in drawn:
-        near = min(back, key=lambda other: other.centroid.distance(polygon.centroid))
-        assert polygon.hausdorff_distance(near) <= 1e-6
-    assert set(found["source"]) == {"imported"}
-    project.close()
 
 
 def test_an_import_leaves_out_what_does_not_fit(project, tmp_path):

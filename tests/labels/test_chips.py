@@ -125,6 +125,66 @@ def test_png_is_for_eight_bits(labels, tmp_path):
         assert np.array_equal(np.asarray(picture), LabelMask(small).read(Window(0, 0, 32, 32)))
 
 
+@pytest.mark.parametrize("preset", ["flips", "light", "strong"])
+def test_only_chips_to_train_on_are_copied(preset, labels, tmp_path):
+    folders = [
+        write_chips(labels, tmp_path / name, augment=preset, copies=2, seed=seed)
+        for name, seed in (("a", 1), ("same", 1), ("other", 2))
+    ]
+    rows = rows_of(folders[0])
+    copies = [row for row in rows if row["copy"] != "0"]
+    trained = [r for r in rows if r["copy"] == "0" and r["split"] == "train"]
+    assert len(copies) == 2 * len(trained)
+    assert {row["split"] for row in copies} == {"train"}
+    assert len(names_of(folders[0], "train")) == 3 * len(trained)
+    pixels = [
+        [rasterio.open(folder / row["before"]).read() for row in copies] for folder in folders
+    ]
+    assert all(np.array_equal(a, b) for a, b in zip(pixels[0], pixels[1], strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(pixels[0], pixels[2], strict=True))
+
+
+def test_flips_are_the_same_pixels(labels, tmp_path):
+    folder = write_chips(labels, tmp_path / "chips", augment="flips", copies=8, split="100")
+    rows = {row["id"]: row for row in rows_of(folder)}
+    files = {part: {} for part in ("before", "after", "label")}
+    for name, row in rows.items():
+        for part, found in files.items():
+            with rasterio.open(folder / row[part]) as dataset:
+                found[name] = dataset.read()
+    seen = set()
+    for number in range(1, 9):
+        name = f"tile0001_copy{number}"
+        fits = [
+            (turns, mirror)
+            for turns in range(4)
+            for mirror in (1, -1)
+            if all(
+                np.array_equal(
+                    files[part][name],
+                    np.rot90(files[part]["tile0001"], turns, (1, 2))[..., ::mirror],
+                )
+                for part in files
+            )
+        ]
+        assert len(fits) == 1
+        seen.add(fits[0])
+        assert rasterio.open(folder / rows[name]["before"]).crs is None
+    assert len(seen) > 3
+
+
+def test_copies_of_light_keep_the_values_of_their_bands(labels, tmp_path):
+    folder = write_chips(labels, tmp_path / "chips", augment="light", copies=3, split="100")
+    means = {"0": [], "1": []}
+    for row in rows_of(folder):
+        with rasterio.open(folder / row["after"]) as after:
+            pixels = after.read(masked=True)
+            assert after.dtypes[0] == "uint16"
+            means["0" if row["copy"] == "0" else "1"].append(pixels.mean())
+    assert np.mean(means["1"]) == pytest.approx(np.mean(means["0"]), rel=0.1)
+    assert np.std(means["1"]) > np.std(means["0"])
+
+
 def test_a_folder_is_replaced_only_when_it_is_one(labels, tmp_path):
     folder = write_chips(labels, tmp_path / "chips", split="100")
     with pytest.raises(OutputExistsError):
