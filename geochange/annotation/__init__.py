@@ -14,8 +14,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "collection": ["Collection", "create_collection", "open_collection"],
         "importing": ["import_labels"],
         "labels": ["read_labels"],
+        "learning": ["learn"],
         "opening": ["create_project", "open_project"],
+        "people": ["measure_people"],
         "project": ["Project"],
         "serving": ["serve"],
+        "truths": ["import_truth"],
     },
 )

@@ -181,7 +181,9 @@ def _follow(command: list[str], job: Job) -> None:
             if "f1" in facts:
                 figures = f" · F1 {facts['f1']:.2f}"
             else:
-                job.report(facts["stage"] + figures, facts["done"], facts["total"])
+                stage, done, total = facts["stage"], facts["done"], facts["total"]
+                named = f"step {done} of {total}" if stage == "train" else stage
+                job.report(named + figures, done, total)
         code = process.wait()
         if job.stop.is_set():
             raise StoppedError

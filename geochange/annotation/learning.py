@@ -20,7 +20,7 @@ ROLES = "held_out.json"
 def labelled_tiles(project: Project) -> list[int]:
     """Return the numbers of the tiles that a network can learn from."""
     rows = project.database.read().execute(
-        f"SELECT id FROM tile WHERE state IN {LOOKED!r} ORDER BY id"
+        f"SELECT id FROM tile WHERE state IN {LOOKED!r} AND probe_of IS NULL ORDER BY id"
     )
     return [int(row[0]) for row in rows]
 

@@ -22,6 +22,7 @@ from geochange.annotation.jobs import Job, Jobs
 from geochange.annotation.levels import LevelCache, needs_cache
 from geochange.annotation.pictures import Pictures
 from geochange.annotation.prelabels import add_run
+from geochange.annotation.probes import offer_probe
 from geochange.annotation.queue import describe_scores, order_tiles, store_order
 from geochange.annotation.refusals import NOT_FOUND, RefusedError
 from geochange.annotation.registered import apply_registration, picture_key, registration_of
@@ -107,7 +108,11 @@ class Project:
     def save(self, content: Any, annotator: str, *, reviewer: bool = False) -> dict[str, Any]:
         """Save one edit; see :func:`geochange.annotation.saving.save_edit`."""
         edit = parse_edit(content, self.pair.shape, self.schema)
-        return save_edit(self.database, edit, Person(annotator, reviewer), self.schema_version)
+        person = Person(annotator, reviewer)
+        reply = save_edit(self.database, edit, person, self.schema_version)
+        if edit.kind == "tile" and not reviewer:
+            offer_probe(self.database, annotator)
+        return reply
 
     def result(self, run: int | None = None) -> ChangeMap:
         """Return a run of the project, the newest one when None.

@@ -16,9 +16,10 @@ from geochange.annotation.improving import (
     write_every,
 )
 from geochange.annotation.leases import end_lease, list_leases, take_lease
+from geochange.annotation.people import measure_people
 from geochange.annotation.pictures import render_score_tile
 from geochange.annotation.project import Project
-from geochange.annotation.refusals import BAD_REQUEST, NOT_FOUND, RefusedError
+from geochange.annotation.refusals import BAD_REQUEST, FORBIDDEN, NOT_FOUND, RefusedError
 from geochange.annotation.superpixels import cut_tile
 from geochange.annotation.views import (
     describe_tile,
@@ -128,7 +129,7 @@ def get_score(call: Call) -> bytes:
 
 def get_tiles(call: Call) -> Any:
     """Return all tiles in the order of the queue."""
-    return {"tiles": list_tiles(call.project.database)}
+    return {"tiles": list_tiles(call.project.database, call.annotator)}
 
 
 def get_tile(call: Call) -> Any:
@@ -144,7 +145,8 @@ def get_features(call: Call) -> Any:
     if len(parts) != 4:
         raise RefusedError(BAD_REQUEST, "box is first column, first row, last column, last row")
     run = _integer(call.query["run"]) if "run" in call.query else None
-    return find_features(call.project.database, (parts[0], parts[1], parts[2], parts[3]), run)
+    box = parts[0], parts[1], parts[2], parts[3]
+    return find_features(call.project.database, box, run, call.annotator)
 
 
 def post_edit(call: Call) -> Any:
@@ -174,7 +176,7 @@ def delete_lease(call: Call) -> Any:
 
 def get_progress(call: Call) -> Any:
     """Return how much is done."""
-    return measure_progress(call.project.database)
+    return measure_progress(call.project.database, call.annotator)
 
 
 def post_wand(call: Call) -> Any:
@@ -196,6 +198,13 @@ def post_superpixels(call: Call) -> Any:
     size = _float(call.fields.get("size", 16))
     stretch = call.project.facts["stretch"]
     return {"geometries": cut_tile(call.project.pair, stretch, window, point, size)}
+
+
+def get_people(call: Call) -> Any:
+    """Return how people label; for reviewers only."""
+    if not call.reviewer:
+        raise RefusedError(FORBIDDEN, "how people label is for reviewers only (--reviewer)")
+    return {"people": measure_people(call.project.database, call.project.schema)}
 
 
 def get_notes(call: Call) -> Any:
@@ -271,13 +280,13 @@ def post_queue(call: Call) -> Any:
     call.project.order(
         str(call.fields.get("order")), seed if type(seed) is int and seed >= 0 else None
     )
-    return {"tiles": list_tiles(call.project.database)}
+    return {"tiles": list_tiles(call.project.database, call.annotator)}
 
 
 def _tile_row(call: Call, number: int) -> Any:
     db = call.project.database.read()
     row = db.execute("SELECT * FROM tile WHERE id = ?", (number,)).fetchone()
-    if row is None:
+    if row is None or (row["probe_of"] is not None and row["assigned_to"] != call.annotator):
         raise RefusedError(NOT_FOUND, f"there is no tile {number}")
     return row
 
@@ -342,6 +351,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/api/wand", post_wand),
     ("POST", "/api/superpixels", post_superpixels),
     ("GET", "/api/notes", get_notes),
+    ("GET", "/api/people", get_people),
     ("POST", "/api/geometry", post_geometry),
     ("GET", "/api/jobs", get_jobs),
     ("DELETE", "/api/jobs/{job}", delete_job),

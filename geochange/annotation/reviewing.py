@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from geochange.annotation.edits import Edit, Op
-from geochange.annotation.refusals import FORBIDDEN, UNUSABLE, RefusedError
+from geochange.annotation.refusals import FORBIDDEN, NOT_FOUND, UNUSABLE, RefusedError
 from geochange.annotation.states import DONE, RETURNED, tile_state
 from geochange.annotation.views import order_history
 
@@ -58,6 +58,9 @@ def require_right(
         not labelled yet, or is sent back without a word.
     """
     leads_to = {op.tile: op.after or {} for op in edit.ops if op.target == "tile"}
+    for row in tiles.values():
+        if row["probe_of"] is not None and row["assigned_to"] != person.name:
+            raise RefusedError(NOT_FOUND, f"there is no tile {row['id']}")
     for op in edit.ops:
         row = tiles[op.tile]
         if op.target == "tile":
@@ -116,6 +119,8 @@ def _require_review(
     db: sqlite3.Connection, row: sqlite3.Row, now: Mapping[str, Any], person: Person
 ) -> None:
     tile = row["id"]
+    if row["probe_of"] is not None:
+        raise RefusedError(NOT_FOUND, f"there is no tile {tile} to review")
     if not person.reviewer:
         msg = f"only a reviewer may approve tile {tile} or send it back (--reviewer)"
         raise RefusedError(FORBIDDEN, msg, {"tile": tile})

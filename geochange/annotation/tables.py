@@ -60,6 +60,7 @@ CREATE TABLE op(
     target TEXT NOT NULL, target_id TEXT NOT NULL, before_json TEXT, after_json TEXT);
 CREATE INDEX op_edit ON op(edit_seq);
 CREATE INDEX op_tile ON op(tile_id);
+CREATE INDEX tile_probe ON tile(probe_of) WHERE probe_of IS NOT NULL;
 
 CREATE TABLE lease(
     tile_id INTEGER PRIMARY KEY REFERENCES tile, annotator TEXT NOT NULL, session TEXT NOT NULL,
@@ -68,6 +69,8 @@ CREATE TABLE lease(
 CREATE TABLE event(
     seq INTEGER PRIMARY KEY, ts TEXT NOT NULL, annotator TEXT NOT NULL, kind TEXT NOT NULL,
     detail TEXT NOT NULL);
+
+CREATE TABLE truth(tile_id INTEGER PRIMARY KEY REFERENCES tile, geom TEXT NOT NULL);
 
 CREATE TABLE setting(annotator TEXT PRIMARY KEY, content TEXT NOT NULL) WITHOUT ROWID;
 
@@ -87,6 +90,8 @@ ALTER TABLE tile ADD COLUMN remark TEXT NOT NULL DEFAULT '';
 ALTER TABLE tile ADD COLUMN probe_of INTEGER REFERENCES tile;
 UPDATE tile SET author = annotator WHERE state NOT IN ('todo', 'returned');
 CREATE INDEX op_tile ON op(tile_id);
+CREATE INDEX tile_probe ON tile(probe_of) WHERE probe_of IS NOT NULL;
+CREATE TABLE truth(tile_id INTEGER PRIMARY KEY REFERENCES tile, geom TEXT NOT NULL);
 """,
 }
 """What brings the tables of a version to those of the next."""

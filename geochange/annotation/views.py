@@ -11,6 +11,7 @@ import numpy as np
 
 from geochange.annotation.database import Database
 from geochange.annotation.leases import list_leases
+from geochange.annotation.probes import HIDDEN
 from geochange.annotation.states import DONE, TODO, annotation_state, tile_state
 
 MAX_FEATURES = 2000
@@ -19,13 +20,14 @@ HISTORY = 200
 Box = tuple[float, float, float, float]
 
 
-def list_tiles(database: Database) -> list[dict[str, Any]]:
-    """Return all tiles in the order of the queue."""
+def list_tiles(database: Database, annotator: str = "") -> list[dict[str, Any]]:
+    """Return all tiles in the order of the queue, as an annotator sees them."""
     counts = "SELECT tile_id, count(*) FROM candidate WHERE run_id = ? GROUP BY tile_id"
     db = database.read()
     found = dict(db.execute(counts, (latest_run(db),)).fetchall())
     held = list_leases(database)
-    rows = db.execute("SELECT * FROM tile ORDER BY place, id")
+    query = f"SELECT * FROM tile WHERE id NOT IN ({HIDDEN}) ORDER BY place, id"
+    rows = db.execute(query, {"who": annotator})
     return [
         describe_tile(row) | {"candidates": found.get(row["id"], 0), "lease": held.get(row["id"])}
         for row in rows
@@ -36,7 +38,8 @@ def describe_tile(row: sqlite3.Row) -> dict[str, Any]:
     """Return a tile as the page knows it."""
     names = ("id", "col", "row", "width", "height", "rev", "reason", "uncertainty", "annotator",
              "author")  # fmt: skip
-    return {name: row[name] for name in names} | tile_state(row)
+    number = {"number": row["probe_of"] or row["id"]}
+    return {name: row[name] for name in names} | number | tile_state(row)
 
 
 def latest_run(db: sqlite3.Connection) -> int:
@@ -44,7 +47,9 @@ def latest_run(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT coalesce(max(id), 0) FROM model_run").fetchone()[0])
 
 
-def find_features(database: Database, box: Box, run: int | None = None) -> dict[str, Any]:
+def find_features(
+    database: Database, box: Box, run: int | None = None, annotator: str = ""
+) -> dict[str, Any]:
     """Return the annotations, and the candidates without a verdict, that reach a window.
 
     Parameters
@@ -54,6 +59,8 @@ def find_features(database: Database, box: Box, run: int | None = None) -> dict[
         First column and row, last column and row, in pixels.
     run : int, optional
         Run of the candidates; the newest when None.
+    annotator : str
+        Who looks; blind probes of others are left out.
 
     Returns
     -------
@@ -62,17 +69,19 @@ def find_features(database: Database, box: Box, run: int | None = None) -> dict[
     """
     db = database.read()
     run = latest_run(db) if run is None else run
-    where = "maxx >= ? AND maxy >= ? AND minx <= ? AND miny <= ?"
+    where = "maxx >= :x0 AND maxy >= :y0 AND minx <= :x1 AND miny <= :y1"
+    where += f" AND tile_id NOT IN ({HIDDEN})"
+    given = dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)) | {"who": annotator, "run": run}
     rows = db.execute(
-        f"SELECT * FROM annotation WHERE deleted = 0 AND {where} LIMIT {4 * MAX_FEATURES}", box
+        f"SELECT * FROM annotation WHERE deleted = 0 AND {where} LIMIT {4 * MAX_FEATURES}", given
     )
     annotations = [describe_annotation(row) for row in rows]
     found = db.execute(
         "SELECT c.*, count(*) OVER () AS total FROM candidate c JOIN tile t ON t.id = c.tile_id"
-        f" WHERE c.run_id = ? AND {where} AND t.state NOT IN {DONE!r} AND c.id NOT IN (SELECT"
+        f" WHERE c.run_id = :run AND {where} AND t.state NOT IN {DONE!r} AND c.id NOT IN (SELECT"
         " candidate_id FROM annotation WHERE candidate_id IS NOT NULL AND deleted = 0)"
         f" ORDER BY c.score DESC LIMIT {MAX_FEATURES}",
-        (run, *box),
+        given,
     ).fetchall()
     candidates = [describe_candidate(row) for row in found]
     total = found[0]["total"] if found else 0
@@ -183,23 +192,27 @@ def list_notes(database: Database, limit: int = 500) -> list[dict[str, Any]]:
     )
     labels = db.execute(
         "SELECT tile_id AS tile, 0 AS flag, note, '' AS remark, annotator, id AS label"
-        " FROM annotation WHERE note != '' AND deleted = 0 ORDER BY updated DESC LIMIT ?",
+        " FROM annotation WHERE note != '' AND deleted = 0 AND tile_id IN"
+        " (SELECT id FROM tile WHERE probe_of IS NULL) ORDER BY updated DESC LIMIT ?",
         (limit,),
     )
     return [dict(row) for row in [*tiles, *labels]]
 
 
-def measure_progress(database: Database) -> dict[str, Any]:
+def measure_progress(database: Database, annotator: str = "") -> dict[str, Any]:
     """Return how much is done, by whom, what it covers, and how long the rest may take."""
     db = database.read()
-    states = dict(db.execute("SELECT state, count(*) FROM tile GROUP BY state").fetchall())
+    query = f"SELECT state, count(*) FROM tile WHERE id NOT IN ({HIDDEN}) GROUP BY state"
+    states = dict(db.execute(query, {"who": annotator}).fetchall())
     total = sum(states.values())
     done = sum(states.get(state, 0) for state in DONE)
     people = db.execute(
-        f"SELECT author, count(*) FROM tile WHERE state IN {DONE!r} GROUP BY author"
+        f"SELECT author, count(*) FROM tile WHERE state IN {DONE!r} AND probe_of IS NULL"
+        " GROUP BY author"
     )
     reviews = db.execute(
-        f"SELECT review, count(*) FROM tile WHERE state IN {DONE!r} GROUP BY review"
+        f"SELECT review, count(*) FROM tile WHERE state IN {DONE!r} AND probe_of IS NULL"
+        " GROUP BY review"
     )
     classes = db.execute(
         "SELECT class_id, count(*) FROM annotation WHERE deleted = 0 AND verdict = 'accepted'"

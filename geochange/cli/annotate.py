@@ -90,6 +90,18 @@ DEFAULT = "labels.gcproj"
     metavar="NAME",
     help="Who approves tiles that others labelled, or sends them back; repeat it for a link each.",
 )
+@click.option(
+    "--honeypots",
+    type=click.FloatRange(0, 0.5),
+    metavar="SHARE",
+    help="Share of everybody's tiles that are checks: tiles whose answer is known, shown blindly. "
+    "Kept with the labels; reviewers see the result.",
+)
+@click.option(
+    "--truth",
+    type=click.Path(),
+    help="Vector file of known changes, the answer of honeypots besides the approved tiles.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: any free one.")
 @click.option("--no-browser", is_flag=True, help="Do not open a browser.")
 @click.option("--public-url", help="Address under which a proxy shows the tool.")
@@ -111,6 +123,8 @@ def command(
     copy_of: str | None,
     no_server: bool,
     reviewers: tuple[str, ...],
+    honeypots: float | None,
+    truth: str | None,
     port: int,
     no_browser: bool,
     public_url: str | None,
@@ -142,6 +156,7 @@ def command(
     wanted = {"method": method or "auto", "model": model, "options": options,
               "threshold": threshold}  # fmt: skip
     try:
+        _set_checks(labels, honeypots, truth)
         for file in files:
             _import(labels, file, import_as, annotators)
         if no_server:
@@ -169,6 +184,24 @@ def command(
             )
     finally:
         labels.close()
+
+
+def _set_checks(labels: Project | Collection, honeypots: float | None, truth: str | None) -> None:
+    from geochange.annotation.collection import Collection
+    from geochange.annotation.probes import set_rate
+    from geochange.annotation.truths import import_truth
+
+    if honeypots is None and truth is None:
+        return
+    if isinstance(labels, Collection):
+        projects = [labels.project(name) for name in labels.names]
+    else:
+        projects = [labels]
+    for project in projects:
+        if truth is not None:
+            import_truth(project, truth)
+        if honeypots is not None:
+            set_rate(project.database, honeypots)
 
 
 def _begin(

@@ -42,7 +42,7 @@ def count_run(
 def count_network(
     checkpoint: Path, pair: Pair, read_label: ReadLabel, windows: Sequence[Window]
 ) -> ScoreHistogram:
-    """Score windows with a network and count them by label.
+    """Score windows with a network, as detection does, and count them by label.
 
     Parameters
     ----------
@@ -54,13 +54,22 @@ def count_network(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # of the pixel size: it is measured here
         detector = NetworkDetector(checkpoint=str(checkpoint), roles=tuple(pair.before.roles))
-    blocks = [pair.read_window(window) for window in windows]
-    detector.fit(blocks)
+    seen = [_around(window, detector.halo, detector.step) for window in windows]
+    detector.fit(pair.read_window(window) for window in seen)
     total = _empty()
-    for block, window in zip(blocks, windows, strict=True):
+    for window, read in zip(windows, seen, strict=True):
+        block = pair.read_window(read)
         score = detector.score(block.before[None], block.after[None], block.valid[None])[0]
-        total += ScoreHistogram.count(encode_score(score), read_label(window))
+        levels = encode_score(score[window.slices_in(read)])
+        total += ScoreHistogram.count(levels, read_label(window))
     return total
+
+
+def _around(window: Window, halo: int, step: int) -> Window:
+    """Return a window with the context that a network looks at, its sides multiples of a step."""
+    padded = window.pad(halo)
+    height, width = (-(-side // step) * step for side in padded.shape)
+    return Window(padded.row, padded.col, height, width)
 
 
 def _empty() -> ScoreHistogram:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from geochange.alignment.pair import Pair
 from geochange.engine.stages import Progress, report_nothing
 from geochange.errors import BandError, OutputExistsError
+from geochange.evaluation.ranking import ScoreHistogram
 from geochange.improvement.comparing import count_network, count_run
 from geochange.improvement.material import ReadLabel, write_scenes
 from geochange.improvement.places import (
@@ -184,6 +185,8 @@ def improve(
         on_progress("comparing", 0, 1)
         windows = [labelled.window(tile.number) for tile in held_out]
         before = None if present is None else count_run(present, labelled.read_label, windows)
+        kept, scores = _choose(result.checkpoint, start, labelled, windows)
+        shutil.copyfile(kept, folder / MODEL)
         found = Improvement(
             checkpoint=str((folder / MODEL).absolute()),
             start="" if start is None else str(start),
@@ -191,13 +194,12 @@ def improve(
             seconds=round(time.perf_counter() - started, 1),
             tiles=[tile.number for tile in learning],
             held_out=[tile.number for tile in held_out],
-            f1=result.scores["f1"],
-            average_precision=result.scores["average_precision"],
-            learned=True,
+            f1=scores.best_f1,
+            average_precision=scores.average_precision,
+            learned=kept != start,
             before_f1=None if before is None else before.best_f1,
             before_average_precision=None if before is None else before.average_precision,
         )
-        found = _choose(found, result.checkpoint, start, labelled, windows)
         write_roles(labelled.roles, roles)
         write_json(folder / RESULT, found.describe())
     except BaseException:
@@ -207,24 +209,17 @@ def improve(
 
 
 def _choose(
-    found: Improvement, learned: Path, start: Path | None, labelled: Labelled,
-    windows: Sequence[Window],
-) -> Improvement:  # fmt: skip
-    """Keep what was learned, or the network that it started from where that is better as it is."""
-    target = Path(found.checkpoint)
-    learned.replace(target)
+    learned: Path, start: Path | None, labelled: Labelled, windows: Sequence[Window]
+) -> tuple[Path, ScoreHistogram]:
+    """Return what was learned, or what it started from where that is better, and its scores."""
+    found = count_network(learned, labelled.pair, labelled.read_label, windows)
     if start is None:
-        return found
+        return learned, found
     try:
         as_it_was = count_network(start, labelled.pair, labelled.read_label, windows)
     except BandError:  # it takes other bands: only what was learned fits the pair
-        return found
-    if as_it_was.best_f1 <= found.f1:
-        return found
-    shutil.copyfile(start, target)
-    return dataclasses.replace(
-        found, f1=as_it_was.best_f1, average_precision=as_it_was.average_precision, learned=False
-    )
+        return learned, found
+    return (start, as_it_was) if as_it_was.best_f1 > found.best_f1 else (learned, found)
 
 
 def _train(

@@ -1,4 +1,4 @@
-"""Several pairs behind one link: made whole, served side by side, gone through one after another."""
+"""Several pairs behind one link: made whole, served side by side, gone through in turn."""
 
 import json
 import warnings

@@ -118,7 +118,7 @@ def test_the_model_learns_in_a_process_of_its_own(labelled, monkeypatch):
         said.add(job.stage)
         time.sleep(0.05)
     assert job.state == "done", job.message
-    assert any(stage.startswith("train") for stage in said)
+    assert any(stage.startswith("step ") for stage in said)
     assert "candidates by labels 1; F1" in job.message
     assert snapshot(labelled) == before
     runs = labelled.describe()["runs"]
@@ -214,3 +214,12 @@ def test_the_command_learns_from_a_project(labelled, tmp_path, capsys):
     assert "learned from" in said[1]
     assert main(["finetune", *words, "-o", str(tmp_path / "better"), "-q"]) == 5
     assert "--overwrite" in capsys.readouterr().err
+
+
+def test_blind_copies_of_tiles_teach_nothing(labelled):
+    with labelled.database.write() as db:
+        db.execute(
+            "INSERT INTO tile(pair_id, col, row, width, height, state, probe_of, assigned_to)"
+            " VALUES (1, 0, 0, 128, 128, 'labelled', 1, 'bob')"
+        )
+    assert labelled_tiles(labelled) == [1, 2, 3, 4]

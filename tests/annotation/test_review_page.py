@@ -87,3 +87,40 @@ def test_the_author_of_a_tile_is_not_asked_to_review_it(visit):
     carl.until("document.querySelector('#toast').textContent.includes('somebody else must')")
     carl.load()
     assert tile(carl, label)["review"] == ""
+
+
+def test_honeypots_are_blind_and_only_reviewers_see_the_result(page, visit, served):
+    from geochange.annotation.probes import set_rate
+
+    set_rate(served.project.database, 0.5)
+    label_first_tile(page)
+    carl = visit("third")
+    carl.press("Enter")
+    carl.saved()
+    bob = visit("other")
+    bob.press("Shift+Enter")
+    bob.saved()
+    bob.load()
+    assert bob.tell("geochange.model.tiles.has(1)") is False
+    probe = bob.tell("[...geochange.model.tiles.values()].find((t) => t.number === 1).id")
+    bob.tell(f"geochange.tour.go({probe})")
+    bob.page.wait_for_timeout(300)
+    assert bob.page.inner_text(".tile h2") == "Tile 1"
+    assert bob.tell("geochange.actions.open().length") == 1
+    assert bob.labels() == {}
+    assert not bob.page.is_visible("#review")
+    bob.press("Tab", "a", "Enter")
+    bob.saved()
+    carl.load()
+    carl.page.click("#review summary")
+    carl.page.wait_for_selector("#people td")
+    assert "100 % of 1 1.00" in " ".join(carl.page.inner_text("#people").split())
+    answer = bob.page.evaluate(
+        "fetch('api/people', { headers: { 'X-Geochange-Token': 'other' } }).then((r) => r.status)"
+    )
+    assert answer == 403
+
+
+def test_many_yeses_in_no_time_are_asked_about(page):
+    page.tell("void [...Array(20)].forEach(() => geochange.actions.guard('accepted'))")
+    assert "accepted in a row, quickly" in page.page.inner_text("#toast")

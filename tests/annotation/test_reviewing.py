@@ -135,9 +135,9 @@ def test_undo_and_redo_do_not_make_another_the_author(desk):
 
 def test_a_project_of_the_first_format_is_brought_up(folder):
     db = sqlite3.connect(folder / "project.db")
+    db.executescript("DROP INDEX tile_probe; DROP INDEX op_tile; DROP TABLE truth")
     for name in ("author", "review", "remark", "probe_of"):
         db.execute(f"ALTER TABLE tile DROP COLUMN {name}")
-    db.execute("DROP INDEX op_tile")
     db.execute("UPDATE tile SET state = 'no_change', annotator = 'ann' WHERE id = 2")
     db.execute("PRAGMA user_version=1")
     db.commit()

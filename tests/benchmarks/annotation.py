@@ -126,6 +126,12 @@ def measure_tiles(url: str, project: object) -> None:
             [timed(lambda: list(pool.map(ask, wanted))) for _ in range(3)])  # fmt: skip
 
 
+def measure_idle(url: str) -> None:
+    """Time what needs no work at all: what this machine adds to everything else."""
+    row("base line: a request that does nothing",
+        [timed(lambda: ask(f"{url}/api/jobs")) for _ in range(100)])  # fmt: skip
+
+
 def measure_saves(url: str, count: int) -> None:
     """Time saves, one after the other."""
     ring = [[10 + 30 * np.cos(a), 60 + 30 * np.sin(a)] for a in np.linspace(0, 2 * np.pi, 200)]
@@ -200,6 +206,7 @@ def main() -> None:
         row("overviews built", [timed(lambda: (project.start_levels(), project.jobs.wait()))])
         add_candidates(project, given.polygons)
         url, server = serve(project)
+        measure_idle(url)
         measure_tiles(url, project)
         whole = f"{url}/api/features?box=0,0,{given.size},{given.size}"
         row("features of the whole scene", [timed(lambda: ask(whole)) for _ in range(5)])

@@ -66,7 +66,7 @@ def simulate(pool: Pool, order: str, seed: int, recipe: Recipe) -> Iterator[Row]
         checkpoint = kept
         scores = result.scores
         yield row | {"f1": scores["f1"], "ap": scores["average_precision"]}
-        if tiles != ROUNDS[-1]:
+        if tiles != ROUNDS[-1] and order != "random":
             uncertainty, features = pool.look(checkpoint)
 
 

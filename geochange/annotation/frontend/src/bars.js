@@ -49,11 +49,13 @@ export class TopBar {
     this.link.dataset.waiting = waiting;
   }
 
-  showProgress({ total, done, states, eta_seconds: eta, verdicts }) {
+  showProgress({ total, done, states, reviews, eta_seconds: eta, verdicts }) {
     this.meter.max = total;
     this.meter.value = done;
     const left = eta && done < total ? ` · ${duration(eta)} left` : '';
-    this.done.textContent = `${done} / ${total} tiles${left}`;
+    const { reviewer } = this.model.project;
+    const seen = (reviews.approved ?? 0) + (reviews.fixed ?? 0);
+    this.done.textContent = `${done} / ${total} tiles${reviewer ? `, ${seen} reviewed` : left}`;
     this.done.dataset.done = done;
     this.done.title = `${states.no_change ?? 0} without change, ${states.unsure ?? 0} unsure, ${states.unusable ?? 0} unusable; ${verdicts.accepted ?? 0} labels`;
   }

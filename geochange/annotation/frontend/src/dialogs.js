@@ -45,7 +45,7 @@ export function sendBackDialog(tile, send) {
     send(text.value.trim());
   };
   const dialog = h('dialog', { class: 'clash', 'aria-label': 'Send the tile back' },
-    h('h1', {}, `Send tile ${tile.id} back to ${tile.author}`), text,
+    h('h1', {}, `Send tile ${tile.number} back to ${tile.author}`), text,
     h('div', { class: 'group' },
       h('button', { onclick: () => dialog.close() }, 'Cancel'),
       h('button', { class: 'no', id: 'send', onclick: submit }, 'Send back ', h('kbd', {}, '↵'))));

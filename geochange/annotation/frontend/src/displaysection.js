@@ -1,6 +1,7 @@
 // The panel's section of how both dates are shown.
 import { STRETCH_NAMES } from './display.js';
 import { h } from './dom.js';
+import { ShiftRow } from './shiftrow.js';
 
 export function row(label, control) {
   return h('label', { class: 'row' }, h('span', {}, label), control);
@@ -20,7 +21,7 @@ function check(props, change) {
 }
 
 export class DisplaySection {
-  constructor({ model, display, on }) {
+  constructor({ model, display, nudge, on }) {
     const combo = choice('bands', display.combos().map((one) => one.name), display.combo, (value) => on.display({ combo: value }));
     const stretch = choice('stretch', STRETCH_NAMES, display.stretch, (value) => on.display({ stretch: value }));
     const gamma = h('input', { type: 'range', min: 0.4, max: 2.5, step: 0.1, value: display.gamma, id: 'gamma' });
@@ -39,7 +40,8 @@ export class DisplaySection {
     this.root = h('details', { open: true }, h('summary', {}, 'Display'),
       row('Bands', combo), row('Stretch', stretch), row('Brightness', gamma),
       row('One stretch', shared), row('Match dates', matched), row('Score (H)', this.score), row('Its opacity', opacity),
-      h('div', { class: 'row slider' }, h('span', {}, 'Blink'), this.blink, this.hertz));
+      h('div', { class: 'row slider' }, h('span', {}, 'Blink'), this.blink, this.hertz),
+      new ShiftRow(nudge).root);
   }
 
   showBlink(hertz) {

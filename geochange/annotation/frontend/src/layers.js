@@ -243,10 +243,11 @@ export class Labels {
       candidate: { stroke: { color: colour, width: 2, lineDash: [6, 4] }, fill: 'rgba(255,255,255,0.01)' },
       pending: { stroke: { color: colour, width: 2, lineDash: [6, 4] }, fill: `${colour}22` },
       accepted: { stroke: { color: colour, width: 2.5 }, fill: `${colour}47` },
-      rejected: { stroke: { color: '#c3c8d0', width: 1.5, lineDash: [2, 4] }, fill: 'rgba(0,0,0,0.01)' },
+      rejected: { stroke: { color: 'rgba(214,219,226,0.75)', width: 1.2, lineDash: [2, 4] }, fill: 'rgba(0,0,0,0.01)', bare: true },
     }[verdict];
+    const under = new Stroke({ color: 'rgba(0,0,0,0.55)', width: looks.stroke.width + 1.5, lineDash: looks.stroke.lineDash });
     const styles = [
-      new Style({ zIndex: chosen ? 2 : 0, stroke: new Stroke({ color: 'rgba(0,0,0,0.55)', width: looks.stroke.width + 1.5, lineDash: looks.stroke.lineDash }) }),
+      ...(looks.bare ? [] : [new Style({ zIndex: chosen ? 2 : 0, stroke: under })]),
       new Style({ zIndex: chosen ? 3 : 0, stroke: new Stroke(looks.stroke), fill: new Fill({ color: looks.fill }) }),
     ];
     if (chosen) styles.unshift(new Style({ stroke: HALO, zIndex: 1 }));

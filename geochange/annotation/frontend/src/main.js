@@ -67,7 +67,7 @@ function makeControls(page) {
   page.crowd = h('div', { class: 'hint crowd', id: 'crowd', hidden: true });
   Object.assign(page, makeRedraw(page));
   const overview = watchBackground(page);
-  const stage = h('main', {}, views.box, page.options.hint, page.options.root, page.crowd, page.improver.offer, overview, makePointer(views, model.project));
+  const stage = h('main', {}, views.box, page.options.root, page.crowd, page.improver.offer, overview, makePointer(views, model.project));
   const toasts = h('div', { class: 'toast', id: 'toast', role: 'status', 'aria-live': 'polite' });
   byId('app').replaceChildren(page.top.root, page.palette.root, stage, page.panel.root, page.bar.root, page.help, toasts);
   document.title = `${model.project.name} · geochange`;

@@ -30,7 +30,7 @@ export class NotesSection {
     const text = [one.note, one.remark && `reviewer: ${one.remark}`].filter(Boolean).join(' · ');
     return h('li', { title: text, onclick: () => this.go(one) },
       one.flag ? h('span', { class: 'flagged' }, icon('flag')) : null,
-      h('span', { class: 'what' }, h('b', {}, one.label ? `Label in tile ${one.tile}` : `Tile ${one.tile}`), ` ${text}`),
+      h('span', { class: 'what' }, h('b', {}, `${one.label ? 'Label in tile' : 'Tile'} ${one.tile}`), ` ${text}`),
       h('span', { class: 'count' }, one.annotator));
   }
 

@@ -3,6 +3,7 @@ import { DisplaySection } from './displaysection.js';
 import { h } from './dom.js';
 import { ModelSection } from './modelsection.js';
 import { NotesSection } from './notessection.js';
+import { ReviewSection } from './reviewsection.js';
 import { TileSection } from './tilesection.js';
 
 function section(title, extra, ...content) {
@@ -16,12 +17,14 @@ export class Panel {
     this.tile = new TileSection(page);
     this.display = new DisplaySection(page);
     this.model = new ModelSection(page);
+    this.review = new ReviewSection(page);
     this.notes = new NotesSection(page);
     this.threshold = h('input', { type: 'range', id: 'threshold', min: 0, max: 1, step: 0.01, value: on.threshold(), 'aria-label': 'Score threshold' });
     this.thresholdText = h('output', {});
     this.threshold.addEventListener('input', () => on.setThreshold(Number(this.threshold.value)));
     this.root = h('aside', { class: 'panel' },
       this.tile.root,
+      this.review.root,
       section('Candidates', lists.candidateCount,
         h('div', { class: 'row slider' }, h('span', {}, 'Score ≥'), this.threshold, this.thresholdText), lists.candidates),
       section('Labels', lists.labelCount, lists.labels),
@@ -34,6 +37,7 @@ export class Panel {
   render(position) {
     if (!this.page.model.tile) return;
     this.tile.render(position);
+    this.review.render();
     const threshold = this.page.on.threshold();
     if (document.activeElement !== this.threshold) this.threshold.value = threshold;
     this.thresholdText.textContent = threshold.toFixed(2);

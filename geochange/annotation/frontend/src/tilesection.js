@@ -4,8 +4,8 @@ import { DONE } from './model.js';
 import { REASONS, stateName } from './words.js';
 
 export class TileSection {
-  constructor({ model, tour, nudge, on }) {
-    Object.assign(this, { model, tour, nudge, on });
+  constructor({ model, tour, on }) {
+    Object.assign(this, { model, tour, on });
     this.title = h('h2', {});
     this.state = h('span', { class: 'badge' });
     this.facts = h('p', { class: 'facts' });
@@ -14,27 +14,12 @@ export class TileSection {
     this.note.addEventListener('change', () => on.note(this.note.value));
     this.note.addEventListener('keydown', (event) => event.key === 'Enter' && this.note.blur());
     this.remark = h('p', { class: 'remark', id: 'returned', hidden: true });
-    this.shift = ['dx', 'dy'].map((name, n) => {
-      const box = h('input', { type: 'number', id: name, step: 0.25, min: -100, max: 100, title: `Shift of the after date as it is shown, in px ${n ? 'down' : 'to the right'} (Shift+arrows)`, 'aria-label': name });
-      box.addEventListener('input', () => box.value !== '' && nudge.set(...this.shift.map((one) => Number(one.value))));
-      return box;
-    });
-    this.unshift = h('button', { class: 'mini', title: 'No shift', 'aria-label': 'No shift', onclick: () => nudge.set(0, 0) }, icon('cross'));
-    nudge.addEventListener('change', () => this.renderShift());
-    const shifting = h('div', { class: 'row shift' }, h('span', {}, 'Shift after'), ...this.shift, this.unshift);
-    this.root = h('section', { class: 'tile' }, h('div', { class: 'line' }, this.title, this.state, this.flag), this.remark, this.facts, this.note, shifting);
-  }
-
-  renderShift() {
-    this.nudge.shift.forEach((value, n) => {
-      if (document.activeElement !== this.shift[n]) this.shift[n].value = value;
-    });
-    this.unshift.style.visibility = this.nudge.shift.some(Boolean) ? 'visible' : 'hidden';
+    this.root = h('section', { class: 'tile' }, h('div', { class: 'line' }, this.title, this.state, this.flag), this.remark, this.facts, this.note);
   }
 
   render(position) {
     const { tile, order } = this.model;
-    this.title.textContent = `Tile ${tile.id}`;
+    this.title.textContent = `Tile ${tile.number}`;
     this.state.textContent = [stateName(tile.state), tile.review].filter(Boolean).join(', ');
     this.state.dataset.state = tile.review || tile.state;
     this.remark.hidden = !tile.remark;
@@ -43,11 +28,11 @@ export class TileSection {
     if (REASONS[tile.reason]) facts.push(REASONS[tile.reason]);
     const by = DONE.has(tile.state) && tile.author !== this.model.project.annotator;
     if (by) facts.push(`labelled by ${tile.author}`);
-    if (this.tour.asked) facts.push(this.tour.minutes ? `yours for ${this.tour.minutes} min` : 'not yours');
+    if (tile.dx || tile.dy) facts.push(`misregistered: after date shown shifted by ${tile.dx}, ${tile.dy} px`);
+    if (this.tour.asked && this.model.writable(tile)) facts.push(this.tour.minutes ? `yours for ${this.tour.minutes} min` : 'not yours');
     this.facts.textContent = facts.join(' · ');
     this.flag.classList.toggle('on', Boolean(tile.flag));
     this.flag.setAttribute('aria-pressed', String(Boolean(tile.flag)));
-    this.renderShift();
     if (document.activeElement !== this.note) this.note.value = this.on.noteText();
   }
 }

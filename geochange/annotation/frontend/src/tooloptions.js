@@ -8,7 +8,8 @@ export class ToolOptions {
   constructor(tools, project) {
     Object.assign(this, { tools, project });
     this.hint = h('div', { class: 'hint', id: 'hint' });
-    this.root = h('div', { class: 'options', id: 'options', hidden: true });
+    this.bar = h('div', { class: 'options', id: 'options', hidden: true });
+    this.root = h('div', { class: 'under' }, this.bar, this.hint);
   }
 
   kinds() {
@@ -21,9 +22,9 @@ export class ToolOptions {
   render() {
     const { tools } = this;
     this.hint.textContent = tools.name === 'select' ? '' : TOOLS[tools.name].hint;
-    this.root.hidden = !SET.has(tools.name);
-    if (this.root.hidden) return;
-    if (this.root.contains(document.activeElement) && document.activeElement === this.slider) {
+    this.bar.hidden = !SET.has(tools.name);
+    if (this.bar.hidden) return;
+    if (this.bar.contains(document.activeElement) && document.activeElement === this.slider) {
       this.slider.nextSibling.textContent = tools.setting.text;
       return;
     }
@@ -32,7 +33,7 @@ export class ToolOptions {
     this.slider.value = value;
     this.slider.addEventListener('input', () => { tools.setting = Number(this.slider.value); });
     const keep = tools.found ? [h('button', { class: 'yes', onclick: () => tools.keep() }, 'Keep ', h('kbd', {}, '↵'))] : [];
-    this.root.replaceChildren(...this.kinds(), h('span', { class: 'count' }, name), this.slider, h('output', {}, text),
+    this.bar.replaceChildren(...this.kinds(), h('span', { class: 'count' }, name), this.slider, h('output', {}, text),
       h('kbd', {}, '['), h('kbd', {}, ']'), ...keep);
   }
 }

@@ -20,9 +20,9 @@ export const TOOLS = {
   edit: { name: 'Edit vertices', key: 'E', hint: 'Drag a vertex or an edge; Alt+click removes a vertex.' },
   draw: { name: 'Polygon', key: 'N', hint: 'Click corners, double-click to finish; Backspace takes the last one back.' },
   hole: { name: 'Cut a hole', key: 'O', hint: 'Draw inside the selected polygon.' },
-  brush: { name: 'Brush', key: 'B', hint: 'Paint; adds to the selected polygon. Alt erases. [ ] change the size.' },
-  wand: { name: 'Magic wand', key: 'W', hint: 'Click a change; [ ] change the tolerance, Enter keeps it.' },
-  superpixel: { name: 'Superpixels', key: 'P', hint: 'Click or drag over regions; adds to the selected polygon. Alt takes away. [ ] change the size.' },
+  brush: { name: 'Brush', key: 'B', hint: 'Paint; adds to the selected polygon, Alt erases.' },
+  wand: { name: 'Magic wand', key: 'W', hint: 'Click a change; Shift+click adds, Enter keeps it.' },
+  superpixel: { name: 'Superpixels', key: 'P', hint: 'Click or drag over regions; adds to the selected polygon, Alt takes away.' },
   split: { name: 'Split', key: 'S', hint: 'Draw a line across the selected polygon.' },
 };
 const TINY_PX = 4;

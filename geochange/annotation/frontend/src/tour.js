@@ -5,6 +5,7 @@ import { tileExtent } from './pixels.js';
 import { DONE } from './model.js';
 
 const BEAT_MS = 30000;
+const LEARN_MS = 8000;
 
 export class Tour extends EventTarget {
   constructor(model, views) {
@@ -12,6 +13,7 @@ export class Tour extends EventTarget {
     Object.assign(this, { model, views });
     this.until = 0;
     this.asked = false;
+    this.learnt = Date.now();
     setInterval(() => this.refresh(), BEAT_MS);
   }
 
@@ -95,6 +97,12 @@ export class Tour extends EventTarget {
 
   fit() {
     this.views.fit(tileExtent(this.model.tile), { padding: 28 });
+    this.fitted = this.views.view.getResolution();
+  }
+
+  // Whether the view is still the one that showed the whole tile.
+  get whole() {
+    return this.fitted === this.views.view.getResolution();
   }
 
   async beat() {
@@ -114,10 +122,18 @@ export class Tour extends EventTarget {
     this.dispatchEvent(new Event('lease'));
   }
 
+  // Learns how far others are, and what else the queue holds now; not more often than it makes sense.
+  async learn() {
+    const now = Date.now();
+    if (this.model.waiting || now - this.learnt < LEARN_MS) return;
+    this.learnt = now;
+    await this.model.loadTiles().catch(() => null);
+  }
+
   // Keeps the lease, and learns how far others are.
   async refresh() {
     await this.beat();
-    if (!this.model.waiting) await this.model.loadTiles().catch(() => null);
+    await this.learn();
   }
 
   async release(id) {

@@ -74,12 +74,12 @@ export class Verdicts {
     }
     this.confirmed = null;
     this.actions.finish(state);
-    toast(`Tile ${this.model.active}: ${stateName(state)}`, 'good');
+    toast(`Tile ${tile.number}: ${stateName(state)}`, 'good');
     await this.tour.next();
   }
 
   refuse(id) {
-    toast(`Tile ${id} is done; open it again (R) to change it.`, 'warn');
+    toast(`Tile ${this.model.tiles.get(id).number} is done; open it again (R) to change it.`, 'warn');
   }
 
   // A reviewer's yes; with changes by the reviewer it counts as fixed.
@@ -90,14 +90,14 @@ export class Verdicts {
     const marked = this.actions.marked().length > 0;
     const state = tile.state === 'no_change' && marked ? 'labelled' : tile.state;
     this.actions.setTile(fixed ? 'fix' : 'approve', { state, review: fixed ? 'fixed' : 'approved', remark: '' });
-    toast(`Tile ${tile.id}: ${fixed ? 'fixed' : 'approved'}`, 'good');
+    toast(`Tile ${tile.number}: ${fixed ? 'fixed' : 'approved'}`, 'good');
     await this.tour.next();
   }
 
   async sendBack(remark) {
     const { tile } = this.model;
     this.actions.setTile('return', { state: 'returned', review: '', remark });
-    toast(`Tile ${tile.id}: sent back to ${tile.author}`, 'good');
+    toast(`Tile ${tile.number}: sent back to ${tile.author}`, 'good');
     await this.tour.next();
   }
 
@@ -105,11 +105,11 @@ export class Verdicts {
     const { tile, project } = this.model;
     if (!DONE.has(tile.state)) return;
     if (tile.review && !project.reviewer) {
-      toast(`Tile ${tile.id} is ${tile.review}; a reviewer can open it again.`, 'warn');
+      toast(`Tile ${tile.number} is ${tile.review}; a reviewer can open it again.`, 'warn');
       return;
     }
     this.actions.setTile('reopen', { state: 'todo', review: '' });
-    toast(`Tile ${tile.id} is open again.`);
+    toast(`Tile ${tile.number} is open again.`);
   }
 
   note() {

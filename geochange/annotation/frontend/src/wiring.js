@@ -34,7 +34,7 @@ export function wire(page) {
   });
 }
 
-function wireModel({ model, top, loader, verdicts, soon, crowd }) {
+function wireModel({ model, tour, top, loader, verdicts, soon, crowd }) {
   const progress = () => get('api/progress').then((found) => top.showProgress(found)).catch(() => null);
   model.addEventListener('features', soon);
   model.addEventListener('tiles', soon);
@@ -42,6 +42,7 @@ function wireModel({ model, top, loader, verdicts, soon, crowd }) {
   model.addEventListener('link', () => top.showLink());
   model.addEventListener('saved', ({ detail }) => {
     if (detail.ops.some((op) => op.target === 'tile') || detail.kind !== 'edit') progress();
+    if (detail.kind === 'tile') tour.learn();
   });
   model.addEventListener('stale', () => loader.later(true));
   model.addEventListener('shut', ({ detail: id }) => verdicts.refuse(id));
@@ -86,7 +87,11 @@ function wireParts(page) {
     on.keep();
   });
   tour.addEventListener('lease', () => panel.render(tour.position));
+  let { mode } = views;
   views.addEventListener('mode', () => {
+    // The map is half as wide side by side: a tile that was seen whole stays so.
+    if ((mode === 'side') !== (views.mode === 'side') && tour.whole) requestAnimationFrame(() => tour.fit());
+    mode = views.mode;
     top.showMode(views.mode);
     panel.display.showBlink(views.hertz ?? 0);
   });
