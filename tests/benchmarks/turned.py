@@ -5,9 +5,9 @@
 DATA is a folder of public scenes, see ``scenes.py``. The before date is held against the other
 date, turned and scaled by known amounts: in the same band, in the near infrared, with inverted
 contrast, and as a radar would see it (bright edges under speckle). A pair counts as found when
-places lie within 4 px of the truth. ``network`` is what a network's encoder sees every 4 px, by
-mutual nearest neighbours and RANSAC, with the second date also turned back and forth by 30 degrees.
-``geochange`` is :func:`geochange.registration.features.match_features`.
+places lie within 4 px of the truth. Registration takes ``SIFT, then of gradients``
+(:func:`geochange.registration.features.match_features`), then ``network building``
+(:func:`geochange.registration.dense.match_densely`).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from tables import describe_machine, format_table, tell
 
 import geochange
 from geochange.errors import GeochangeWarning
-from geochange.nn.checkpoint import load_checkpoint
-from geochange.nn.network import ChangeNet
-from geochange.nn.shelf import FOLDER
+from geochange.io.displacement import Displacement
+from geochange.nn.description import load_describer
+from geochange.registration.dense import match_densely
 from geochange.registration.features import match_features
 from geochange.tiles import Window
 
@@ -41,10 +41,6 @@ EDGE_PX, MARGIN_PX = 384, 80
 RIGHT_PX = 4.0
 TURNS = {"5 degrees, 4 %": (5.0, 1.04), "25 degrees, 15 %": (25.0, 1.15)}
 SCENES = ("oscd/beirut", "oscd/cupertino", "aerial/szada3", "landsat_nanjing/landsat_nanjing")
-STRIDE_PX = 4
-ANGLES = (-30.0, 0.0, 30.0)
-MAX_RATIO = 0.97
-"""Of distances between neighbours among dense descriptors, which are all alike near by."""
 
 
 def stretch(image: Array) -> Array:
@@ -64,9 +60,11 @@ def fit_affine(here: Array, there: Array, tolerance: float) -> tuple[AffineTrans
     return (model, int(inliers.sum())) if model and inliers.sum() >= 12 else None
 
 
-def match_ours(before: Array, after: Array, points: Array) -> Array | None:
+def match_ours(
+    find: Callable[..., Displacement | None], before: Array, after: Array, points: Array
+) -> Array | None:
     full = np.ones(before.shape, bool)
-    found = match_features(before, after, (full, full))
+    found = find(before, after, (full, full))
     return None if found is None else found.locate(points)
 
 
@@ -85,45 +83,6 @@ def match_sparse(
     pairs = match_descriptors(found[0][1], found[1][1], max_ratio=0.8, cross_check=True)
     fitted = fit_affine(found[0][0][pairs[:, 0]], found[1][0][pairs[:, 1]], 2.0)
     return None if fitted is None else fitted[0](points)
-
-
-@torch.no_grad()
-def describe(network: ChangeNet, image: Array) -> tuple[Array, torch.Tensor]:
-    """Return places (x, y) and unit descriptors every 4 px of what an encoder sees."""
-    bands = next(network.encoder.parameters()).shape[1]
-    pixels = torch.from_numpy((stretch(image) - 0.5) / 0.25).expand(1, bands, *image.shape)
-    size = tuple(n // STRIDE_PX for n in image.shape)
-    parts = []
-    for level, stride in zip(network.encoder(pixels), network.encoder.strides, strict=True):
-        if stride <= 2 * STRIDE_PX:
-            part = torch.nn.functional.interpolate(level, size, mode="bilinear")
-            part = part - part.mean((2, 3), keepdim=True)
-            parts.append(part / (part.std((2, 3), keepdim=True) + 1e-6) / part.shape[1] ** 0.5)
-    flat = torch.cat(parts, 1)[0].flatten(1).T
-    rows, cols = np.indices(size)
-    places = STRIDE_PX * (np.column_stack([cols.ravel(), rows.ravel()]) + 0.5)
-    return places, torch.nn.functional.normalize(flat, dim=1)
-
-
-def match_dense(network: ChangeNet, before: Array, after: Array, points: Array) -> Array | None:
-    """Match descriptors of a network, with the second image turned by some angles."""
-    here, one = describe(network, before)
-    middle = np.array(after.shape) / 2 - 0.5
-    best: tuple[AffineTransform, int] | None = None
-    for angle in np.radians(ANGLES):
-        back = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        turned = ndimage.affine_transform(after, back, middle - back @ middle, order=1)
-        there, two = describe(network, turned)
-        likeness = one @ two.T
-        top, second = likeness.topk(2, 1)
-        mutual = likeness.argmax(0)[second[:, 0]] == torch.arange(len(one))
-        apart = (2 - 2 * top).clamp(min=0).sqrt()
-        good = (mutual & (apart[:, 0] < MAX_RATIO * apart[:, 1])).numpy()
-        rows_cols = (there[second[:, 0].numpy()][good][:, ::-1] - 0.5 - middle) @ back.T + middle
-        fitted = fit_affine(here[good], rows_cols[:, ::-1] + 0.5, 4.0)
-        if fitted and (best is None or fitted[1] > best[1]):
-            best = fitted
-    return None if best is None else best[0](points)
 
 
 def draw_pairs(data: Path) -> Iterator[tuple[str, Array, Array, Callable[[Array], Array]]]:
@@ -177,13 +136,13 @@ def main() -> None:
     warnings.simplefilter("ignore", GeochangeWarning)
     torch.set_num_threads(1)
     matchers: dict[str, Callable[[Array, Array, Array], Array | None]] = {
-        "geochange": match_ours,
+        "SIFT, then of gradients": partial(match_ours, match_features),
         "SIFT": partial(match_sparse, partial(SIFT, upsampling=1)),
         "ORB": partial(match_sparse, partial(ORB, n_keypoints=2000, fast_threshold=0.02)),
     }
     for name in arguments.networks.split(","):
-        network = load_checkpoint(FOLDER / f"{name}.safetensors")[0].eval()
-        matchers[f"network {name}"] = partial(match_dense, network)
+        find = partial(match_densely, describe=load_describer(name))
+        matchers[f"network {name}"] = partial(match_ours, find)
     points = np.stack(np.meshgrid((60.0, 150, 220, 320), (60.0, 150, 220, 320)), -1).reshape(-1, 2)
     counts: dict[str, dict[str, list[float]]] = {}
     for kind, before, after, move in draw_pairs(arguments.data):
