@@ -20,8 +20,14 @@ from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_
 from geochange.errors import DataWarning, OutputExistsError, UsageError
 from geochange.exports.seriesproducts import SeriesFindings, write_series_products
 from geochange.exports.seriesrun import describe_series_run, fingerprint_series
-from geochange.io.outputs import amend_state, new_folder, once, read_fingerprint, read_state
-from geochange.io.outputs import write_json
+from geochange.io.outputs import (
+    amend_state,
+    new_folder,
+    once,
+    read_fingerprint,
+    read_state,
+    write_json,
+)
 from geochange.io.provenance import plain
 from geochange.io.scene import Source
 from geochange.io.score import MASK_NODATA, coarsen
@@ -218,8 +224,7 @@ def update_series(
         images, facts, dates=dates, nodata=settings["nodata"], resampling=settings["resampling"]
     )
     detector = get_series_detector(facts.method, facts.options)
-    _require_monitor(detector, facts.method, TimeFilter())
-    detector.recall(facts.learned)
+    _require_monitor(detector, facts.method, TimeFilter()).recall(facts.learned)
     job = _Job(
         series, detector, facts.method, "as the state was made", TimeFilter(), settings,
         str(settings["resampling"]), state=Path(state), known=facts,
@@ -227,6 +232,31 @@ def update_series(
     )  # fmt: skip
     crew = _Crew(facts.tile_size, workers, threads, scheduler, None, on_progress)
     return _run(job, crew, output, overwrite=overwrite, resume=resume)
+
+
+def describe_series(
+    images: Sequence[Source] | str | os.PathLike[str], given: Mapping[str, Any]
+) -> dict[str, list[str]]:
+    """Say what a series holds and how it would be looked at; reads metadata only.
+
+    Parameters
+    ----------
+    images : sequence of sources, or path
+        See :func:`geochange.open_series`.
+    given : mapping
+        Options of a pair; those that mean something for a series count: ``bands, aoi, mask_codes,
+        resampling, nodata``.
+    """
+    names = ("bands", "aoi", "mask_codes", "resampling", "nodata")
+    series = open_series(images, **{name: given[name] for name in names if name in given})
+    method, reason = choose_series_method(series.ordinals)
+    dates = [
+        f"{day}: {', '.join(Path(file.path).name for file in scene.files)}, "
+        f"{scene.files[0].geobox.shape[0]} x {scene.files[0].geobox.shape[1]} px, "
+        f"{len(scene.bands)} bands"
+        for day, scene in zip(series.days, series.scenes, strict=True)
+    ]
+    return {"series": list(series.notes), "dates": dates, "method": [f"{method}: {reason}"]}
 
 
 SETTINGS = (
@@ -305,9 +335,7 @@ def _run(
             state={"key": key, "tile_size": size},
             inputs=files,
         ) as folder,
-        open_runner(
-            workers=crew.workers, threads=crew.threads, scheduler=crew.scheduler
-        ) as runner,
+        open_runner(workers=crew.workers, threads=crew.threads, scheduler=crew.scheduler) as runner,
         Stages(runner, crew.on_progress) as stages,
     ):
         noted = read_state(folder) or {}
@@ -355,9 +383,7 @@ def _find_changes(
         with stages.stage("fit"):
             fit_series(detector, series, job.smoothing, stages)
     with stages.stage("score"):
-        scored = score_series_tiles(
-            detector, series, stores, job.smoothing, stages, after, before
-        )
+        scored = score_series_tiles(detector, series, stores, job.smoothing, stages, after, before)
     if scored.quarantine:
         first, count = scored.quarantine[0], len(scored.quarantine)
         note = f"{count} tiles could not be read and are without data; {first['reason']}"
@@ -436,7 +462,7 @@ def _choose(series: Series, smoothing: TimeFilter, state: object) -> tuple[str, 
     return name, reason
 
 
-def _require_monitor(detector: SeriesDetector, name: str, smoothing: TimeFilter) -> None:
+def _require_monitor(detector: SeriesDetector, name: str, smoothing: TimeFilter) -> Monitor:
     if not isinstance(detector, Monitor):
         msg = (
             f"'{name}' looks at all dates at once and has no state; take harmonic-break, cusum, "
@@ -446,15 +472,14 @@ def _require_monitor(detector: SeriesDetector, name: str, smoothing: TimeFilter)
     if not smoothing.is_idle:
         msg = "a state takes one date after the other; leave out --denoise and --fill"
         raise UsageError(msg)
+    return detector
 
 
 def _all_days(job: _Job) -> tuple[Any, ...]:
     return (*(job.known.dates if job.known else ()), *job.series.days)
 
 
-def _state_facts(
-    job: _Job, detector: Monitor, series: Series, tile_size: int
-) -> StateFacts:
+def _state_facts(job: _Job, detector: Monitor, series: Series, tile_size: int) -> StateFacts:
     if job.known is not None:
         return job.known.extend(job.series.days, job.added)
     height, width = series.shape
@@ -463,9 +488,7 @@ def _state_facts(
         options=dict(job.settings["options"]),
         learned=dict(detector.describe()),
         days=tuple(day.isoformat() for day in series.days),
-        sources=tuple(
-            absolute([file.path for file in scene.files]) for scene in job.series.scenes
-        ),
+        sources=tuple(absolute([file.path for file in scene.files]) for scene in job.series.scenes),
         reference=series.reference,
         bands=series.bands,
         roles=series.roles,

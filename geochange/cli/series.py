@@ -70,7 +70,9 @@ AT_ADD = ("workers", "threads", "scheduler", "dates", "overwrite", "resume")
     show_default=True,
     help="Date whose grid counts: first, middle, last or a day.",
 )
-@click.option("--bands", callback=split_list, help="Bands: names, roles or numbers of the reference.")
+@click.option(
+    "--bands", callback=split_list, help="Bands: names, roles or numbers of the reference."
+)
 @click.option("--aoi", help="Area of interest: vector file, or W,S,E,N in WGS 84.")
 @click.option(
     "--masks", callback=split_list, help="One mask an image, comma-separated, in their order."
@@ -121,6 +123,7 @@ AT_ADD = ("workers", "threads", "scheduler", "dates", "overwrite", "resume")
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     images: tuple[str, ...],
     output: str,
     add: tuple[str, ...],

@@ -115,7 +115,6 @@ def write_magnitudes(
                 predictor="YES",
                 overview_resampling="nearest",
                 blocksize=BLOCK_PX,
-                interleave="BAND",
             )
     finally:
         plain.unlink(missing_ok=True)
@@ -178,5 +177,3 @@ def total_days(path: Path) -> list[tuple[str, DayTotal]]:
     )
     with closing(sqlite3.connect(path)) as connection:
         return [(str(row[0]), DayTotal(*row[1:])) for row in connection.execute(query)]
-
-

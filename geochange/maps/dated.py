@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -71,9 +71,7 @@ def vote(days: NDArray[np.int32]) -> NDArray[np.int32]:
     """
     height, width = days.shape
     padded = np.pad(days, 1)
-    around = np.stack(
-        [padded[r : r + height, c : c + width] for r in range(3) for c in range(3)]
-    )
+    around = np.stack([padded[r : r + height, c : c + width] for r in range(3) for c in range(3)])
     votes = np.stack([((around == one) & (one > 0)).sum(axis=0) for one in around])
     order = [4, 0, 1, 2, 3, 5, 6, 7, 8]
     best = votes[order].argmax(axis=0)
@@ -108,7 +106,8 @@ class OneDay:
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Read a window, 1 where it changed on that day."""
-        return (self.days.read(window) == self.wanted).astype(np.uint8)
+        mask: NDArray[np.uint8] = (self.days.read(window) == self.wanted).astype(np.uint8)
+        return mask
 
 
 @dataclass(frozen=True)
@@ -119,11 +118,15 @@ class DatedEvidence:
     ----------
     score, since : TileStore
     magnitudes : tuple of TileStore
+    end : int
+        Ordinal of the date that shows the change first; what a pixel whose own date is another one
+        last saw later than that does not count.
     """
 
     score: TileStore
     since: TileStore
     magnitudes: tuple[TileStore, ...]
+    end: int = 2**31 - 1
 
     def describe(self, tile: Tile, runs: Runs) -> Sums:
         """Return sums over runs - pixels with score, levels, change by band - and peaks."""
@@ -140,6 +143,7 @@ class DatedEvidence:
         first = np.cumsum(runs.lengths) - runs.lengths
         sums = [np.add.reduceat(column, first, dtype=np.float64) for column in columns]
         since = self.since.read(box)[at]
+        since = np.where(since < self.end, since, 0)
         peaks = [np.maximum.reduceat(one, first).astype(np.float64) for one in (level, since)]
         return np.stack(sums, axis=1), np.stack(peaks, axis=1)
 
@@ -185,7 +189,8 @@ def dated_features(
     crs = None if days.geobox.crs is None else days.geobox.crs.to_wkt()
     for wanted in found:
         source: RasterSource = OneDay(days, wanted)
-        for components in sweep(source, connectivity, evidence.describe, run=run):
+        own = replace(evidence, end=wanted + zero)
+        for components in sweep(source, connectivity, own.describe, run=run):
             sums, peaks = components.totals.sums, components.totals.peaks
             kept = sums[:, 0] >= least_px
             if not kept.any():
@@ -217,9 +222,7 @@ def _iso(ordinal: int) -> str | None:
     return date.fromordinal(ordinal).isoformat() if ordinal > 0 else None
 
 
-def name_changes(
-    deltas: NDArray[np.float64], roles: Sequence[str | None]
-) -> NDArray[np.object_]:
+def name_changes(deltas: NDArray[np.float64], roles: Sequence[str | None]) -> NDArray[np.object_]:
     """Name the kind of change of each polygon from how its bands changed.
 
     Where red and near infrared are known and go opposite ways: ``vegetation_loss`` or

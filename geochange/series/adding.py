@@ -131,4 +131,3 @@ def absolute(source: Source) -> str | list[str]:
     if isinstance(source, str | os.PathLike):
         return os.path.abspath(source) if os.path.exists(source) else os.fspath(source)
     return [str(absolute(part)) for part in source]
-

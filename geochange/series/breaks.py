@@ -363,9 +363,7 @@ class HarmonicBreak:
         self._advance(state, where[~changed])
         state["phase"][where[changed]] = GATHERING
 
-    def _note(
-        self, state: State, where: NDArray[np.intp], strength: Doubles, raw: Doubles
-    ) -> None:
+    def _note(self, state: State, where: NDArray[np.intp], strength: Doubles, raw: Doubles) -> None:
         """Remember the strongest of all deviations so far."""
         better = strength > state["best"][where]
         chosen = where[better]

@@ -121,9 +121,7 @@ def _prepare_one(
     raw = pair
     if mask_clouds:
         with stages.stage("clouds"):
-            clouds = remember(
-                f"clouds {day}", Clouds, lambda: screen_pair(raw, stages, mask=True)
-            )
+            clouds = remember(f"clouds {day}", Clouds, lambda: screen_pair(raw, stages, mask=True))
             pair = _leave_out(pair, clouds)
             facts["clouds"] = clouds.store()
     if normalize != "off":

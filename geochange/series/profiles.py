@@ -77,15 +77,13 @@ def profile_changes(
         count = known.sum(axis=(1, 2))
         total = (images * known[:, None]).sum(axis=(2, 3), dtype=np.float64)
         values = np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], np.nan)
-        chips = []
+        chips: list[bytes] = []
         for position in picture_indices(series.days, intervals[tile.index]):
             chip = pictures.render_rgb(images[position][list(shown)], valid[position], limits)
             edge = pictures.outline(inside.astype(np.uint8))
-            if len(chips):
+            if chips:
                 chip[edge] = (*pictures.CHANGE_COLOUR, 255)
-            chips.append(
-                pictures.encode_webp(pictures.enlarge(chip, THUMBNAIL_PX), THUMBNAIL_PX)
-            )
+            chips.append(pictures.encode_webp(pictures.enlarge(chip, THUMBNAIL_PX), THUMBNAIL_PX))
         return Profile(values, chips[0], chips[1])
 
     tiles = [Tile(number, window, window) for number, window in enumerate(windows)]

@@ -156,9 +156,7 @@ class Monitor(Protocol):
         ...
 
 
-def run_through(
-    monitor: Monitor, images: FloatArray, valid: BoolArray, days: Ordinals
-) -> Found:
+def run_through(monitor: Monitor, images: FloatArray, valid: BoolArray, days: Ordinals) -> Found:
     """Show a monitor all dates of a window and return what it says of it."""
     bands, (height, width) = images.shape[1], images.shape[2:]
     state = monitor.start(height * width, bands)

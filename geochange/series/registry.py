@@ -35,9 +35,7 @@ def list_series_methods() -> list[str]:
     return sorted(BUILDERS)
 
 
-def get_series_detector(
-    name: str, options: Mapping[str, Any] | None = None
-) -> SeriesDetector:
+def get_series_detector(name: str, options: Mapping[str, Any] | None = None) -> SeriesDetector:
     """Build a method for series.
 
     Raises

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -175,7 +174,7 @@ def choose_series_tile(
         if (size + 2 * halo) ** 2 * per_pixel <= budget:
             return min(size, -(-max(shape) // 16) * 16)
     need = -(-((TILE_SIZES_PX[-1] + 2 * halo) ** 2) * per_pixel // 2**20)
-    msg = f"a task needs {need} MiB for the smallest tile; raise the memory limit, or take fewer dates"
+    msg = f"a task needs {need} MiB for the smallest tile; raise the limit or give fewer dates"
     raise ResourceError(msg)
 
 
@@ -243,9 +242,7 @@ def score_series_tiles(
         found = _find(detector, series, smoothing, tile, state, before)
         return *count_levels(stores.write(tile, found)), ""
 
-    def give_up(
-        tile: Tile, error: Exception
-    ) -> tuple[NDArray[np.uint16], NDArray[np.uint32], str]:
+    def give_up(tile: Tile, error: Exception) -> tuple[NDArray[np.uint16], NDArray[np.uint32], str]:
         if isinstance(error, OutputError) or before is not None or state is not None:
             raise error
         nothing = np.zeros(tile.core.shape, np.int32)
@@ -297,5 +294,3 @@ def _find(
     images, valid = smoothing.apply(images, valid, days)
     found = detector.score_series(images, valid, days)
     return found.inner(*tile.core_in_read)
-
-

@@ -193,9 +193,7 @@ def split(units: Doubles, known: BoolArray, terms: Doubles) -> tuple[Doubles, Do
     return np.sqrt(best), place, change
 
 
-def _date(
-    place: Doubles, known: BoolArray, days: Ordinals
-) -> tuple[IntArray, IntArray]:
+def _date(place: Doubles, known: BoolArray, days: Ordinals) -> tuple[IntArray, IntArray]:
     """Return the first day that shows the step and the last valid one before, int32 (P,)."""
     position = place.astype(np.intp)
     stepped = position > 0

@@ -157,7 +157,10 @@ def plot_lines(
     def down(value: float) -> float:
         return top + (height - top - bottom) * (high - value) / (high - low)
 
-    parts = [f'<svg class="series" viewBox="0 0 {width} {height}" role="img" aria-label="Values along time">']
+    parts = [
+        f'<svg class="series" viewBox="0 0 {width} {height}" role="img" '
+        'aria-label="Values along time">'
+    ]
     start, end = interval
     if end is not None:
         x0, x1 = across(start or end), across(end)
@@ -185,9 +188,7 @@ def plot_lines(
     return "".join([*parts, "</svg>"])
 
 
-def _axes(
-    days: Sequence[date], low: float, high: float, across: Any, down: Any
-) -> list[str]:
+def _axes(days: Sequence[date], low: float, high: float, across: Any, down: Any) -> list[str]:
     width, height = PLOT
     left, right, _, bottom = MARGIN
     style = 'font-size="10" fill="#555"'
