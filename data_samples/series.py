@@ -162,7 +162,8 @@ def _paint_ground(rng: np.random.Generator, shape: tuple[int, int], days: Sequen
     rainy = rng.normal(1, 0.12, int(years.max()) + 3)
     dates = []
     for year in years:
-        season = np.cos(2 * np.pi * (year - 0.5) - phase) * rainy[int(year)]
+        strength = np.interp(year - 0.5, np.arange(len(rainy)) - 1, rainy)
+        season = np.cos(2 * np.pi * (year - 0.5) - phase) * strength
         green = np.array([-1, -0.6, -1, 1], np.float32)[:, None, None]
         image = mean[cover].transpose(2, 0, 1)
         image = image + green * swing[cover].transpose(2, 0, 1) * season / 2
