@@ -1,7 +1,7 @@
 """Labelled image series: seasons, clouds, gaps, noise and shifts, and objects that come and go.
 
 ``make_series`` returns arrays, for training and evaluation; ``make`` writes the committed sample.
-It needs numpy and scipy alone.
+Arrays need numpy and scipy alone.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ OBJECTS = {
     "panels": (500, 560, 640, 1400),
 }
 NO_CHANGE = -1
+SAMPLE_DATES, SAMPLE_SIZE = 18, 80
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
@@ -138,9 +139,7 @@ def _smooth(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> A
     return ((field - field.mean()) / field.std()).astype(np.float32)
 
 
-def _paint_ground(
-    rng: np.random.Generator, shape: tuple[int, int], days: Sequence[date]
-) -> Array:
+def _paint_ground(rng: np.random.Generator, shape: tuple[int, int], days: Sequence[date]) -> Array:
     """Return what lies there at each date, float32 (T, C, H, W), before anything changes."""
     rows, cols = np.mgrid[: shape[0], : shape[1]]
     warp = 0.12 * min(shape)
@@ -163,7 +162,8 @@ def _paint_ground(
     rainy = rng.normal(1, 0.12, int(years.max()) + 3)
     dates = []
     for year in years:
-        season = np.cos(2 * np.pi * (year - 0.5) - phase) * rainy[int(year)]
+        strength = np.interp(year - 0.5, np.arange(len(rainy)) - 1, rainy)
+        season = np.cos(2 * np.pi * (year - 0.5) - phase) * strength
         green = np.array([-1, -0.6, -1, 1], np.float32)[:, None, None]
         image = mean[cover].transpose(2, 0, 1)
         image = image + green * swing[cover].transpose(2, 0, 1) * season / 2
@@ -205,13 +205,13 @@ def _paint_objects(
     return truth, kinds
 
 
-def _place_object(
-    rng: np.random.Generator, taken: Mask
-) -> tuple[slice, slice] | None:
+def _place_object(rng: np.random.Generator, taken: Mask) -> tuple[slice, slice] | None:
     """Find room for an object of a few to some dozens of pixels, away from the others."""
     height, width = taken.shape
     for _ in range(30):
-        rows, cols = (int(n) for n in rng.choice([1, 2, 3, 4, 6, 9], 2, p=[0.08, 0.25, 0.27, 0.2, 0.12, 0.08]))
+        rows, cols = (
+            int(n) for n in rng.choice([1, 2, 3, 4, 6, 9], 2, p=[0.08, 0.25, 0.27, 0.2, 0.12, 0.08])
+        )
         row = int(rng.integers(2, height - rows - 2))
         col = int(rng.integers(2, width - cols - 2))
         around = np.s_[row - 2 : row + rows + 2, col - 2 : col + cols + 2]
@@ -227,9 +227,7 @@ def _mix(ground: Array, place: tuple[slice, slice], colour: Array, share: Array)
     ground[:, :, *place] = part * (1 - weight) + colour[:, None, None] * weight
 
 
-def _draw_clouds(
-    rng: np.random.Generator, image: Array, share: float, unmasked: float
-) -> Mask:
+def _draw_clouds(rng: np.random.Generator, image: Array, share: float, unmasked: float) -> Mask:
     """Put clouds and shadows over an image, in place; returns where that is known."""
     shape = image.shape[1:]
     covered = np.zeros(shape, np.bool_)
@@ -269,7 +267,28 @@ def _draw_gap(rng: np.random.Generator, shape: tuple[int, int], share: float) ->
 
 
 def make(folder: Path, seed: int) -> None:
-    """Write the committed sample: 14 GeoTIFFs with masks, and the truth."""
-    import series_files
+    """Write the committed sample: 18 dates as GeoTIFF, nodata in gaps and known clouds, the truth.
 
-    series_files.write(folder, make_series(seed, dates=14, size=96), seed)
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where to write.
+    seed : int
+        Seed of everything in it.
+    """
+    from geofiles import Grid, write_raster
+    from rasterio.crs import CRS
+
+    sample = make_series(seed, dates=SAMPLE_DATES, size=SAMPLE_SIZE)
+    grid = Grid(CRS.from_epsg(32633), 512_000.0, 5_394_000.0, 10.0, SAMPLE_SIZE, SAMPLE_SIZE)
+    for day, image, known in zip(sample.dates, sample.images, sample.valid, strict=True):
+        pixels = np.where(known, image, 0).astype(np.uint16)
+        path = folder / f"{day}.tif"
+        write_raster(path, pixels, grid, BANDS, nodata=0, date=f"{day}T10:00:00Z")
+    write_raster(
+        folder / "truth.tif",
+        (sample.truth + 1).astype(np.uint8)[None],
+        grid,
+        ("first date of the change, counted from 1; 0 none",),
+        tags={"DATES": ",".join(day.isoformat() for day in sample.dates)},
+    )

@@ -224,8 +224,7 @@ def update_series(
         images, facts, dates=dates, nodata=settings["nodata"], resampling=settings["resampling"]
     )
     detector = get_series_detector(facts.method, facts.options)
-    _require_monitor(detector, facts.method, TimeFilter())
-    detector.recall(facts.learned)
+    _require_monitor(detector, facts.method, TimeFilter()).recall(facts.learned)
     job = _Job(
         series, detector, facts.method, "as the state was made", TimeFilter(), settings,
         str(settings["resampling"]), state=Path(state), known=facts,
@@ -233,6 +232,31 @@ def update_series(
     )  # fmt: skip
     crew = _Crew(facts.tile_size, workers, threads, scheduler, None, on_progress)
     return _run(job, crew, output, overwrite=overwrite, resume=resume)
+
+
+def describe_series(
+    images: Sequence[Source] | str | os.PathLike[str], given: Mapping[str, Any]
+) -> dict[str, list[str]]:
+    """Say what a series holds and how it would be looked at; reads metadata only.
+
+    Parameters
+    ----------
+    images : sequence of sources, or path
+        See :func:`geochange.open_series`.
+    given : mapping
+        Options of a pair; those that mean something for a series count: ``bands, aoi, mask_codes,
+        resampling, nodata``.
+    """
+    names = ("bands", "aoi", "mask_codes", "resampling", "nodata")
+    series = open_series(images, **{name: given[name] for name in names if name in given})
+    method, reason = choose_series_method(series.ordinals)
+    dates = [
+        f"{day}: {', '.join(Path(file.path).name for file in scene.files)}, "
+        f"{scene.files[0].geobox.shape[0]} x {scene.files[0].geobox.shape[1]} px, "
+        f"{len(scene.bands)} bands"
+        for day, scene in zip(series.days, series.scenes, strict=True)
+    ]
+    return {"series": list(series.notes), "dates": dates, "method": [f"{method}: {reason}"]}
 
 
 SETTINGS = (
@@ -438,7 +462,7 @@ def _choose(series: Series, smoothing: TimeFilter, state: object) -> tuple[str, 
     return name, reason
 
 
-def _require_monitor(detector: SeriesDetector, name: str, smoothing: TimeFilter) -> None:
+def _require_monitor(detector: SeriesDetector, name: str, smoothing: TimeFilter) -> Monitor:
     if not isinstance(detector, Monitor):
         msg = (
             f"'{name}' looks at all dates at once and has no state; take harmonic-break, cusum, "
@@ -448,6 +472,7 @@ def _require_monitor(detector: SeriesDetector, name: str, smoothing: TimeFilter)
     if not smoothing.is_idle:
         msg = "a state takes one date after the other; leave out --denoise and --fill"
         raise UsageError(msg)
+    return detector
 
 
 def _all_days(job: _Job) -> tuple[Any, ...]:

@@ -123,6 +123,7 @@ AT_ADD = ("workers", "threads", "scheduler", "dates", "overwrite", "resume")
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     images: tuple[str, ...],
     output: str,
     add: tuple[str, ...],

@@ -115,7 +115,6 @@ def write_magnitudes(
                 predictor="YES",
                 overview_resampling="nearest",
                 blocksize=BLOCK_PX,
-                interleave="BAND",
             )
     finally:
         plain.unlink(missing_ok=True)

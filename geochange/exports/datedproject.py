@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def write_series_project(
 ) -> Path:
     """Write ``changes.qgz`` beside ``changes.gpkg``, ``date.tif`` and ``score.tif``.
 
-    Each date is a layer that is shown from its day to the next one; a change appears on the first
+    Each date is a layer that is shown from noon of its day to the next one, since a step of time
+    ends on the day on which the next begins; a change appears on the first
     date that shows it and stays. The project's temporal range goes from the first day to a step
     after the last; the step is the shortest between two dates.
 
@@ -47,8 +49,7 @@ def write_series_project(
     if len(chosen) > MOST_LAYERS:
         places = [round(k * (len(chosen) - 1) / (MOST_LAYERS - 1)) for k in range(MOST_LAYERS)]
         chosen = [chosen[place] for place in sorted(set(places))]
-    step = min((b - a).days for a, b in zip(days, days[1:], strict=False))
-    end = days[-1] + timedelta(step)
+    step, unit, end = choose_step(days)
     starts = [one.date or days[0] for one in chosen]
     periods = list(zip(starts, [*starts[1:], end], strict=True))
     years = days[0].year, days[-1].year + 1
@@ -71,12 +72,33 @@ def write_series_project(
         years=years,
         year_stops=stops,
         score_stops=SCORE_STOPS,
-        step_days=step,
+        step=step,
+        unit=unit,
         period=(_instant(days[0]), _instant(end)),
     )
     with replace_atomically(path) as temporary:
         temporary.write_bytes(zip_document(f"{path.stem}.qgs", document))
     return path
+
+
+def choose_step(days: Sequence[date]) -> tuple[int, str, date]:
+    """Return a step of time, its unit in QGIS, and the day a step after the last.
+
+    Dates of one day of the year are years apart, all others days: the least that occurs.
+
+    Examples
+    --------
+    >>> choose_step([date(1985, 1, 1), date(1990, 1, 1), date(2000, 1, 1)])
+    (5, 'y', datetime.date(2005, 1, 1))
+    >>> choose_step([date(2020, 1, 1), date(2020, 1, 17), date(2020, 2, 2)])
+    (16, 'd', datetime.date(2020, 2, 18))
+    """
+    last = days[-1]
+    if len({(day.month, day.day) for day in days}) == 1 and (last.month, last.day) != (2, 29):
+        years = min(later.year - day.year for day, later in pairwise(days))
+        return years, "y", last.replace(year=last.year + years)
+    step = min((later - day).days for day, later in pairwise(days))
+    return step, "d", last + timedelta(step)
 
 
 def _layers() -> dict[str, dict[str, Any]]:
@@ -105,7 +127,7 @@ def _scene(
         "bands": shown.bands,
         "stretch": shown.stretch,
         "crs": crs_facts(shown.crs),
-        "period": (_instant(period[0]), _instant(period[1])),
+        "period": (f"{period[0]}T12:00:00Z", f"{period[1] - timedelta(1)}T23:59:59Z"),
         "layer": {
             "id": f"geochange_date_{number:04d}_layer",
             "name": str(shown.date),

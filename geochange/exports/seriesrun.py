@@ -29,7 +29,7 @@ def fingerprint_series(
     known : StateFacts or None
         State to which the dates are added.
     """
-    inputs = [
+    inputs: list[dict[str, Any]] = [
         {
             "date": day.isoformat(),
             "files": [fact for file in scene.files for fact in describe_raster_files(file.path)],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -106,7 +106,8 @@ class OneDay:
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Read a window, 1 where it changed on that day."""
-        return (self.days.read(window) == self.wanted).astype(np.uint8)
+        mask: NDArray[np.uint8] = (self.days.read(window) == self.wanted).astype(np.uint8)
+        return mask
 
 
 @dataclass(frozen=True)
@@ -117,11 +118,15 @@ class DatedEvidence:
     ----------
     score, since : TileStore
     magnitudes : tuple of TileStore
+    end : int
+        Ordinal of the date that shows the change first; what a pixel whose own date is another one
+        last saw later than that does not count.
     """
 
     score: TileStore
     since: TileStore
     magnitudes: tuple[TileStore, ...]
+    end: int = 2**31 - 1
 
     def describe(self, tile: Tile, runs: Runs) -> Sums:
         """Return sums over runs - pixels with score, levels, change by band - and peaks."""
@@ -138,6 +143,7 @@ class DatedEvidence:
         first = np.cumsum(runs.lengths) - runs.lengths
         sums = [np.add.reduceat(column, first, dtype=np.float64) for column in columns]
         since = self.since.read(box)[at]
+        since = np.where(since < self.end, since, 0)
         peaks = [np.maximum.reduceat(one, first).astype(np.float64) for one in (level, since)]
         return np.stack(sums, axis=1), np.stack(peaks, axis=1)
 
@@ -183,7 +189,8 @@ def dated_features(
     crs = None if days.geobox.crs is None else days.geobox.crs.to_wkt()
     for wanted in found:
         source: RasterSource = OneDay(days, wanted)
-        for components in sweep(source, connectivity, evidence.describe, run=run):
+        own = replace(evidence, end=wanted + zero)
+        for components in sweep(source, connectivity, own.describe, run=run):
             sums, peaks = components.totals.sums, components.totals.peaks
             kept = sums[:, 0] >= least_px
             if not kept.any():

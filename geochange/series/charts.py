@@ -64,8 +64,8 @@ class Chart(ABC):
     @abstractmethod
     def weigh(
         self, state: State, where: Places, units: Doubles, day: int
-    ) -> tuple[Doubles, BoolArray]:
-        """Take in deviations and return the statistic and where nothing is under way.
+    ) -> tuple[Doubles, BoolArray, BoolArray]:
+        """Take in deviations; return the statistic, where nothing is under way, where it begins.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class Chart(ABC):
 
     def start(self, pixels: int, bands: int) -> State:
         """Return the state of pixels of which nothing was seen yet."""
-        state = {
+        state: State = {
             "kept": np.zeros(pixels, np.int16),
             "days": np.zeros((self.history, pixels), np.int32),
             "values": np.zeros((self.history, bands, pixels), np.float32),
@@ -184,7 +184,9 @@ class Chart(ABC):
         terms = harmonic_terms(np.array([day]), 0)[list(SEASON)]
         raw = values - combine(terms, state["coefficients"][:, :, where])
         units = np.clip(raw / state["sigma"][:, where], -MOST_SIGMAS, MOST_SIGMAS)
-        statistic, quiet = self.weigh(state, where, units / np.sqrt(len(raw)), day)
+        statistic, quiet, fresh = self.weigh(state, where, units / np.sqrt(len(raw)), day)
+        anew = where[fresh]
+        state["run"][anew], state["run_sum"][:, anew] = 0, 0.0
         state["run"][where] += 1
         state["run_sum"][:, where] += raw
         begun = where[(state["run"][where] == 1) & ~quiet]
@@ -197,6 +199,17 @@ class Chart(ABC):
         state["best_change"][:, chosen] = state["run_sum"][:, chosen] / state["run"][chosen]
         calm = where[quiet]
         state["run"][calm], state["run_sum"][:, calm] = 0, 0.0
+
+
+def is_fresh(known: Doubles, newest: Doubles) -> BoolArray:
+    """Tell where the newest deviation is twice all that was under way: the change begins there.
+
+    Parameters
+    ----------
+    known, newest : float64 (C, P)
+    """
+    fresh: BoolArray = add(newest**2) > 4 * add(known**2)
+    return fresh
 
 
 class Cusum(Chart):
@@ -246,13 +259,14 @@ class Cusum(Chart):
 
     def weigh(
         self, state: State, where: Places, units: Doubles, day: int
-    ) -> tuple[Doubles, BoolArray]:
+    ) -> tuple[Doubles, BoolArray, BoolArray]:
         """Add up what exceeds the slack; nothing is under way where nothing does."""
-        total = state["band_sum"][:, where] + units
+        known = state["band_sum"][:, where]
+        total = known + units
         length = np.sqrt(add(total**2))
         left = np.maximum(1 - self.slack / np.maximum(length, 1e-12), 0)
         state["band_sum"][:, where] = total * left
-        return length * left, left <= 0
+        return length * left, left <= 0, is_fresh(known, units)
 
 
 class Ewma(Chart):
@@ -306,15 +320,16 @@ class Ewma(Chart):
 
     def weigh(
         self, state: State, where: Places, units: Doubles, day: int
-    ) -> tuple[Doubles, BoolArray]:
+    ) -> tuple[Doubles, BoolArray, BoolArray]:
         """Average the deviations; nothing is under way while the average is small."""
         keep = 1 - self.weight
-        mean = keep * state["band_mean"][:, where] + self.weight * units
+        known = keep * state["band_mean"][:, where]
+        mean = known + self.weight * units
         state["band_mean"][:, where] = mean
         state["steps"][where] += 1
         settled = self.weight / (1 + keep) * (1 - keep ** (2 * state["steps"][where]))
         statistic = np.sqrt(add(mean**2) / settled)
-        return statistic, statistic < self.calm_sigmas
+        return statistic, statistic < self.calm_sigmas, is_fresh(known, self.weight * units)
 
 
 class MovingSum(Chart):
@@ -387,19 +402,17 @@ class MovingSum(Chart):
 
     def weigh(
         self, state: State, where: Places, units: Doubles, day: int
-    ) -> tuple[Doubles, BoolArray]:
-        """Sum the last deviations; nothing is under way while the newest is small."""
+    ) -> tuple[Doubles, BoolArray, BoolArray]:
+        """Sum the last deviations; nothing is under way while the sum is small."""
         steps = state["steps"][where].astype(np.intp)
         state["ring"][steps % self.width, :, where] = units.T
         state["steps"][where] += 1
-        total = state["ring"][0][:, where].copy()
-        for part in state["ring"][1:]:
-            total += part[:, where]
+        total = add(state["ring"][:, :, where])
         length = np.sqrt(add(total**2) / self.history)
         ratio = 1 + (steps + 1) / self.history
         boundary = np.sqrt(np.where(ratio > np.e, np.log(ratio), 1.0))
         statistic: Doubles = length / boundary
-        return statistic, add(units**2) < 1.0
+        return statistic, statistic < self.limit / 3, is_fresh(total - units, units)
 
 
 BOUNDARIES = {

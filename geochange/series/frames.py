@@ -19,8 +19,8 @@ from geochange.series.stack import Series
 from geochange.tiles import Tile, TilePlan
 from geochange.viz.pictures import Limits, choose_display_bands, render_rgb, stretch_limits
 
-MOST_FRAMES = 24
-FRAME_PX = 480
+MOST_FRAMES = 20
+FRAME_PX = 720
 TILE_PX = 512
 
 

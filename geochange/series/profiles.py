@@ -77,7 +77,7 @@ def profile_changes(
         count = known.sum(axis=(1, 2))
         total = (images * known[:, None]).sum(axis=(2, 3), dtype=np.float64)
         values = np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], np.nan)
-        chips = []
+        chips: list[bytes] = []
         for position in picture_indices(series.days, intervals[tile.index]):
             chip = pictures.render_rgb(images[position][list(shown)], valid[position], limits)
             edge = pictures.outline(inside.astype(np.uint8))

@@ -36,7 +36,7 @@ def harmonic_terms(days: NDArray[Any], origin: int) -> Doubles:
 
 def add(parts: NDArray[Any]) -> NDArray[Any]:
     """Add up along the first axis, one after the other: in one order, however many pixels."""
-    total = parts[0].copy()
+    total: NDArray[Any] = parts[0].copy()
     for part in parts[1:]:
         total += part
     return total

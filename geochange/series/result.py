@@ -131,7 +131,8 @@ class SeriesMap:
             data = base64.b64encode(animation.read_bytes()).decode()
             picture = f'<img style="max-width:480px" src="data:image/gif;base64,{data}">'
         return (
-            f"<p>{html.escape(repr(self)[1:-1])}</p>"
+            f"<p>{len(self.days)} dates, {self.days[0]} to {self.days[-1]}: "
+            f"{self.count} changes</p>"
             f'<div style="display:flex;gap:24px;align-items:start">{picture}'
             f"<table><tr><th>first seen</th><th>changes</th></tr>{rows}</table></div>"
         )

@@ -174,7 +174,7 @@ def choose_series_tile(
         if (size + 2 * halo) ** 2 * per_pixel <= budget:
             return min(size, -(-max(shape) // 16) * 16)
     need = -(-((TILE_SIZES_PX[-1] + 2 * halo) ** 2) * per_pixel // 2**20)
-    msg = f"a task needs {need} MiB for the smallest tile; raise the memory limit, or take fewer dates"
+    msg = f"a task needs {need} MiB for the smallest tile; raise the limit or give fewer dates"
     raise ResourceError(msg)
 
 

@@ -113,7 +113,8 @@ def _median(values: NDArray[Any], inside: BoolArray) -> NDArray[Any]:
         np.take_along_axis(ordered, np.broadcast_to(at, ordered.shape[1:])[None], 0)[0]
         for at in ((count - 1) // 2, count // 2)
     ]
-    return (pair[0] + pair[1]) / 2
+    middle: NDArray[Any] = (pair[0] + pair[1]) / 2
+    return middle
 
 
 def _polynomial(
@@ -127,7 +128,8 @@ def _polynomial(
     powers = np.stack([apart**k for k in range(size)]) * inside
     gram = np.stack([[(a * b).sum(axis=0) for a in powers] for b in powers])
     moments = np.stack([(a[:, None] * values).sum(axis=0) for a in powers])
-    return solve(gram, moments, 1e-6)[0]
+    level: NDArray[Any] = solve(gram, moments, 1e-6)[0]
+    return level
 
 
 def _fill(

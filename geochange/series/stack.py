@@ -269,7 +269,7 @@ def match_all(
         if len(match.before) != len(match.after):
             msg = (
                 f"{scene.files[0].path} has {len(scene.bands)} bands and {own.files[0].path} has "
-                f"{len(own.bands)}, and no names tell which are the same; name them, or leave it out"
+                f"{len(own.bands)}, and no names tell which are the same; name them or leave it out"
             )
             raise BandError(msg)
         if match.doubtful and scene.bands != own.bands:

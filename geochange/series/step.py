@@ -20,6 +20,7 @@ BELIEF = 8.0
 """Degrees of freedom that the noise of the scene has beside a pixel's own spread."""
 SEASON_DATES, SEASON_YEARS = 14, 1.2
 """Dates, and years that they span, from which on a season is fitted beside the step."""
+MANY_DATES = 10
 LEAST_OWN = 0.3
 """Of a step that a level and a season nearly explain, nothing can be said: the sum of squares that
 is its own, in observations."""
@@ -39,6 +40,10 @@ class Step:
     ----------
     false_alarms : float
         Probability that an unchanged pixel reaches a score of 0.5.
+    confirm : int
+        Valid dates on each side of a step. What only the last date shows may be a cloud that no
+        mask knows of, and with 1 it is taken for change. 0 chooses: 1 for fewer than ten dates,
+        else 2.
     relative : bool
         Take the median of the scene out of every date.
     season : bool
@@ -67,12 +72,21 @@ class Step:
     least = 3
 
     def __init__(
-        self, *, false_alarms: float = 1e-4, relative: bool = True, season: bool = True
+        self,
+        *,
+        false_alarms: float = 1e-4,
+        confirm: int = 0,
+        relative: bool = True,
+        season: bool = True,
     ) -> None:
         if not 0 < false_alarms < 0.5:
             msg = f"false_alarms is a probability below 0.5, got {false_alarms}"
             raise UsageError(msg)
         self.false_alarms = false_alarms
+        if confirm < 0:
+            msg = f"confirm is a number of dates, 0 to choose it, got {confirm}"
+            raise UsageError(msg)
+        self.confirm = confirm
         self.relative = relative
         self.season = season
 
@@ -97,7 +111,8 @@ class Step:
         known = known & ~find_spikes(pixels, known, self.noise_)
         units = pixels / self.noise_[:, None]
         terms = self._choose_terms(days)
-        statistic, place, change = split(units, known, terms)
+        confirm = self.confirm or (1 if dates < MANY_DATES else 2)
+        statistic, place, change = split(units, known, terms, confirm)
         count = known.sum(axis=0)
         score = rate(statistic, self._limit(count, len(terms)))
         score[count < 2] = np.nan
@@ -132,7 +147,9 @@ class Step:
         return limits
 
 
-def split(units: Doubles, known: BoolArray, terms: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+def split(
+    units: Doubles, known: BoolArray, terms: Doubles, confirm: int = 1
+) -> tuple[Doubles, Doubles, Doubles]:
     """Try a step at every date beside other predictors and keep the best.
 
     Parameters
@@ -142,6 +159,8 @@ def split(units: Doubles, known: BoolArray, terms: Doubles) -> tuple[Doubles, Do
     known : bool (T, P)
     terms : float64 (K, T)
         The first is a level.
+    confirm : int
+        Valid dates that there must be on each side.
 
     Returns
     -------
@@ -171,7 +190,8 @@ def split(units: Doubles, known: BoolArray, terms: Doubles) -> tuple[Doubles, Do
         for date in range(dates)
     ]
     square = add(np.stack([add(part**2) for part in rest]))
-    freedom = np.maximum(weight.sum(axis=0) - size - 1, 0)
+    whole = weight.sum(axis=0)
+    freedom = np.maximum(whole - size - 1, 0)
     best, place = np.zeros(pixels), np.zeros(pixels)
     change = np.zeros((bands, pixels))
     overlap = np.zeros((size, 1, pixels))
@@ -182,6 +202,7 @@ def split(units: Doubles, known: BoolArray, terms: Doubles) -> tuple[Doubles, Do
         overlap += terms[:, date][:, None, None] * weight[date]
         own = count - add(overlap * solve(gram, overlap, 1e-9))[0]
         possible = known[date] & (own > LEAST_OWN)
+        possible &= (count >= confirm) & (whole - count >= confirm)
         explained = add(moment**2) / np.where(possible, own, 1.0)
         inside = np.maximum(square - explained, 0.0)
         spread = (BELIEF + inside / bands) / (BELIEF + freedom)

@@ -158,7 +158,8 @@ def plot_lines(
         return top + (height - top - bottom) * (high - value) / (high - low)
 
     parts = [
-        f'<svg class="series" viewBox="0 0 {width} {height}" role="img" aria-label="Values along time">'
+        f'<svg class="series" viewBox="0 0 {width} {height}" role="img" '
+        'aria-label="Values along time">'
     ]
     start, end = interval
     if end is not None:
