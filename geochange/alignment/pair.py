@@ -81,6 +81,7 @@ class Pair:
             roles=self.before.roles,
             gsd_m=gsd_m(self.geobox),
             dtype=self.scenes[0].files[0].dtype if self.scenes else "float32",
+            roles_after=self.after.roles,
         )
 
     def read(self, tile: Tile) -> PairBlock:

@@ -86,7 +86,7 @@ class StructureGraph:
     (1, 64, 64)
     """
 
-    threshold = "otsu:0.5"
+    threshold = "auto"
 
     def __init__(
         self, *, anchors: int = 1000, neighbours: int = 20, context: int = 5, seed: int = 0

@@ -60,11 +60,11 @@ class TranslationDetector:
     yardstick_ : Yardstick
     """
 
-    threshold = "otsu:0.5"
+    threshold = "auto"
     variational = False
     adversarial = 0.0
 
-    def __init__(self, *, steps: int = 600, max_pixels: int = 6000, seed: int = 0) -> None:
+    def __init__(self, *, steps: int = 400, max_pixels: int = 6000, seed: int = 0) -> None:
         if steps < 1 or max_pixels < LEAST_PIXELS:
             msg = (
                 f"at least 1 step and {LEAST_PIXELS} pixels are needed to learn from, got {steps} "
@@ -212,7 +212,6 @@ def _find_prior(before: FloatArray, after: FloatArray, seed: int) -> FloatArray:
     graph = StructureGraph(seed=seed)
     graph.learn(before, after)
     misfits = graph.measure_centres(before, after)
-    score = Yardstick.learn(misfits).score(misfits)
-    sigma = 3 * score / (1 - score)
+    sigma = Yardstick.learn(misfits).count_sigmas(misfits)
     prior: FloatArray = 1 / (1 + np.square(sigma / FULL_TRUST))
     return prior

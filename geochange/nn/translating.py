@@ -43,7 +43,7 @@ class Recipe:
 
     variational: bool = False
     adversarial: float = 0.0
-    steps: int = 600
+    steps: int = 400
     seed: int = 0
 
 
