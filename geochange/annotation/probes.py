@@ -69,7 +69,7 @@ def offer_probe(database: Database, annotator: str) -> int | None:
         if not known or not ahead:
             return None
         count = db.execute("SELECT max(seq) FROM edit").fetchone()[0]
-        draw = random.Random(f"{annotator} {count}")  # noqa: S311 - not a secret, repeatable
+        draw = random.Random(f"{annotator} {count}")
         return _insert(db, draw.choice(known), annotator, draw.choice(ahead)["place"])
 
 
