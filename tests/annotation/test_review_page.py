@@ -113,8 +113,8 @@ def test_honeypots_are_blind_and_only_reviewers_see_the_result(page, visit, serv
     bob.saved()
     carl.load()
     carl.page.click("#review summary")
-    carl.page.wait_for_selector("#people td")
-    assert "100 % of 1 1.00" in " ".join(carl.page.inner_text("#people").split())
+    carl.page.wait_for_selector("#people dd")
+    assert "honeypots 1 of 1 · IoU 1.00" in " ".join(carl.page.inner_text("#people").split())
     answer = bob.page.evaluate(
         "fetch('api/people', { headers: { 'X-Geochange-Token': 'other' } }).then((r) => r.status)"
     )

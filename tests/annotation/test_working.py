@@ -277,3 +277,18 @@ def test_nothing_is_cut_off_at_this_size(page, size):
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= size[0] + 1
     assert page.tell("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_all_parts_of_the_page_are_reached_by_keys(page):
+    seen = []
+    for _ in range(4):
+        page.press("F6")
+        seen.append(
+            page.tell("document.activeElement.closest('header, nav, aside, footer').tagName")
+        )
+    assert seen == ["HEADER", "NAV", "ASIDE", "FOOTER"]
+    page.press("Shift+F6", "Tab")
+    assert page.tell("document.activeElement.closest('aside') !== null")
+    assert page.tell("geochange.selection.keys.size") == 0
+    page.press("Escape", "Tab")
+    assert page.tell("geochange.selection.keys.size") == 1

@@ -126,10 +126,17 @@ def measure_tiles(url: str, project: object) -> None:
             [timed(lambda: list(pool.map(ask, wanted))) for _ in range(3)])  # fmt: skip
 
 
-def measure_idle(url: str) -> None:
+def measure_idle(url: str, folder: Path) -> None:
     """Time what needs no work at all: what this machine adds to everything else."""
     row("base line: a request that does nothing",
         [timed(lambda: ask(f"{url}/api/jobs")) for _ in range(100)])  # fmt: skip
+    with open(folder / "synced", "wb", buffering=0) as file:
+
+        def sync() -> None:
+            file.write(b"x" * 4096)
+            os.fsync(file.fileno())
+
+        row("base line: 4 kB written and synced to disk", [timed(sync) for _ in range(100)])
 
 
 def measure_saves(url: str, count: int) -> None:
@@ -206,7 +213,7 @@ def main() -> None:
         row("overviews built", [timed(lambda: (project.start_levels(), project.jobs.wait()))])
         add_candidates(project, given.polygons)
         url, server = serve(project)
-        measure_idle(url)
+        measure_idle(url, folder)
         measure_tiles(url, project)
         whole = f"{url}/api/features?box=0,0,{given.size},{given.size}"
         row("features of the whole scene", [timed(lambda: ask(whole)) for _ in range(5)])

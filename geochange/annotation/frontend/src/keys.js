@@ -46,6 +46,7 @@ export const KEYS = [
     ['Ctrl+Z', 'undo'],
     ['Ctrl+Shift+Z', 'redo'],
     ['Ctrl+S', 'send now what waits'],
+    ['F6', 'to the next part of the page, Tab goes on there, Esc back'],
     ['?', 'this help'],
   ]],
 ];
@@ -53,6 +54,16 @@ export const KEYS = [
 const TAP_MS = 220;
 const typing = (target) =>
   target.isContentEditable || target.matches?.('textarea, select, input:not([type=range]):not([type=checkbox])');
+
+// The parts of the page that F6 goes through; Tab goes on inside of each, Esc back to the map.
+const REGIONS = ['header', '.palette', '.panel', 'footer'];
+function stepRegion(direction) {
+  const parts = REGIONS.map((one) => document.querySelector(one));
+  const at = parts.findIndex((one) => one.contains(document.activeElement));
+  const to = at < 0 ? (direction > 0 ? 0 : parts.length - 1) : (at + direction + parts.length) % parts.length;
+  const stops = [...parts[to].querySelectorAll('button:not(:disabled), input, select, summary')];
+  stops.find((one) => one.offsetParent)?.focus({ focusVisible: true });
+}
 
 export function listen(on) {
   let spaceAt = 0;
@@ -78,7 +89,7 @@ export function listen(on) {
   };
 
   document.addEventListener('keydown', (event) => {
-    if (typing(event.target)) {
+    if (typing(event.target) && event.key !== 'F6') {
       if (event.key === 'Escape') event.target.blur();
       return;
     }
@@ -95,7 +106,16 @@ export function listen(on) {
       return;
     }
     if (event.altKey) return;
-    const control = event.target.matches?.('button, input, summary, [role=slider]') && event.target.matches(':focus-visible');
+    const control = event.target.matches?.('button, input, select, summary, [role=slider]') && event.target.matches(':focus-visible');
+    if (key === 'f6') {
+      event.preventDefault();
+      stepRegion(event.shiftKey ? -1 : 1);
+      return;
+    }
+    if (key === 'escape' && control) {
+      event.target.blur();
+      return;
+    }
     if (key === ' ') {
       if (control) return;
       event.preventDefault();

@@ -10,6 +10,7 @@ import { fromExtent } from 'ol/geom/Polygon.js';
 import { toMap, tileExtent } from './pixels.js';
 
 const KEEP_SCORES = 256;
+const CROWD = 600; // of more polygons than this the outlines are thin
 const CATCH_UP_MS = 120;
 const AT_A_TIME = 16;
 
@@ -189,6 +190,7 @@ export class Labels {
     for (const one of this.model.annotations.values()) {
       wanted.set(`a${one.id}`, { one, kind: 'annotation' });
     }
+    this.crowded = wanted.size > CROWD;
     const gone = this.source.getFeatures().filter((feature) => !wanted.has(feature.getId()));
     const fresh = [];
     for (const [key, { one, kind }] of wanted) {
@@ -232,7 +234,7 @@ export class Labels {
     const chosen = this.selected.has(key);
     const verdict = one ? one.verdict : 'candidate';
     const cls = one ? one.class : 0;
-    const name = `${verdict}/${cls}/${chosen}/${this.editing && chosen}`;
+    const name = `${verdict}/${cls}/${chosen}/${this.editing && chosen}/${this.crowded && !chosen}`;
     if (!this.styles.has(name)) this.styles.set(name, this.makeStyle(verdict, cls, chosen));
     return this.styles.get(name);
   }
@@ -245,9 +247,11 @@ export class Labels {
       accepted: { stroke: { color: colour, width: 2.5 }, fill: `${colour}47` },
       rejected: { stroke: { color: 'rgba(214,219,226,0.75)', width: 1.2, lineDash: [2, 4] }, fill: 'rgba(0,0,0,0.01)', bare: true },
     }[verdict];
+    const bare = looks.bare || (this.crowded && !chosen);
+    if (bare) looks.stroke.width *= 0.7;
     const under = new Stroke({ color: 'rgba(0,0,0,0.55)', width: looks.stroke.width + 1.5, lineDash: looks.stroke.lineDash });
     const styles = [
-      ...(looks.bare ? [] : [new Style({ zIndex: chosen ? 2 : 0, stroke: under })]),
+      ...(bare ? [] : [new Style({ zIndex: chosen ? 2 : 0, stroke: under })]),
       new Style({ zIndex: chosen ? 3 : 0, stroke: new Stroke(looks.stroke), fill: new Fill({ color: looks.fill }) }),
     ];
     if (chosen) styles.unshift(new Style({ stroke: HALO, zIndex: 1 }));

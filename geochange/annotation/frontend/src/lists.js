@@ -38,7 +38,7 @@ export class Lists {
     this.candidateCount.textContent = `${open.length}${hidden ? ` (+${hidden} below)` : ''}`;
     const rows = open.slice(0, MOST_ROWS).map((one) => this.candidateRow(one));
     if (open.length > MOST_ROWS) rows.push(h('li', { class: 'more' }, `and ${open.length - MOST_ROWS} more`));
-    if (!rows.length) rows.push(h('li', { class: 'more' }, this.model.project.runs.length ? 'None left in this tile.' : this.on.busy() ? 'The detector is at work …' : 'No detector has looked yet.'));
+    if (!rows.length) rows.push(this.emptyRow(hidden));
     this.candidates.replaceChildren(...rows);
     const own = [...this.model.annotations.values()].filter((one) => one.tile === this.model.active);
     own.sort((a, b) => (a.verdict > b.verdict) - (a.verdict < b.verdict) || (a.updated < b.updated ? 1 : -1));
@@ -48,6 +48,15 @@ export class Lists {
     if (!own.length) this.labels.append(h('li', { class: 'more' }, 'Nothing marked in this tile.'));
     this.renderClasses();
     this.renderSelection();
+  }
+
+  // Why there is nothing to judge, and what to do about it.
+  emptyRow(hidden) {
+    const say = (...content) => h('li', { class: 'more' }, ...content);
+    if (hidden) return say(`${hidden} lie below the threshold.`);
+    if (this.model.project.runs.length) return say('None left in this tile.');
+    if (this.on.busy()) return say('The detector is at work …');
+    return say('No detector has looked yet. ', h('button', { class: 'link', id: 'first', onclick: () => this.on.detect('auto') }, 'Make pre-labels'));
   }
 
   renderSelection() {

@@ -3,24 +3,28 @@ import { get } from './api.js';
 import { h } from './dom.js';
 import { DONE } from './model.js';
 
-const percent = (share) => (share === null ? '–' : `${Math.round(100 * share)} %`);
-const COLUMNS = [
-  ['', 'Who', ({ annotator }) => annotator],
-  ['done', 'Tiles done', ({ done }) => done],
-  ['ok', 'Approved as they were', ({ approved }) => approved],
-  ['fixed', 'Fixed by a reviewer', ({ fixed }) => fixed],
-  ['back', 'Times a tile was sent back', ({ returned }) => returned],
-  ['s', 'Median seconds a tile', ({ seconds }) => (seconds === null ? '–' : Math.round(seconds))],
-  ['hasty', 'Share of candidates accepted in less than 0.7 s', ({ hurry }) => percent(hurry)],
-  ['agree', 'Honeypots: same verdict as the reference', ({ answered, agreement }) => (answered ? `${percent(agreement)} of ${answered}` : '–')],
-  ['IoU', 'Honeypots: overlap of the change marked with the reference', ({ iou }) => (iou === null ? '–' : iou.toFixed(2))],
-];
+const percent = (share) => `${Math.round(100 * share)} %`;
+
+// Two lines a person: what became of the tiles, then pace and honeypots.
+function lines({ done, approved, fixed, returned, seconds, hurry, answered, agreement, iou }) {
+  const pace = [
+    seconds !== null && [`${Math.round(seconds)} s a tile`, 'Median time from tile to tile'],
+    hurry && [`${percent(hurry)} in a hurry`, 'Candidates accepted in less than 0.7 s'],
+    answered ? [`honeypots ${Math.round(agreement * answered)} of ${answered}`, 'Tiles whose answer is known: same verdict'] : null,
+    answered && iou !== null && [`IoU ${iou.toFixed(2)}`, 'Overlap of the change marked in honeypots with the reference'],
+  ];
+  const tiles = [
+    [`${done} done`, 'Tiles'], [`${approved} approved`, 'As they were'],
+    fixed && [`${fixed} fixed`, 'By a reviewer'], returned && [`${returned} sent back`, 'Times a tile was sent back'],
+  ];
+  return [tiles, pace].map((parts) => parts.filter(Boolean)).filter((parts) => parts.length);
+}
 
 export class ReviewSection {
   constructor({ model }) {
     this.model = model;
     this.count = h('span', { class: 'count', id: 'towards' });
-    this.table = h('table', { class: 'people', id: 'people' });
+    this.table = h('dl', { class: 'people', id: 'people' });
     this.root = h('details', { id: 'review', hidden: !model.project.reviewer }, h('summary', {}, 'Review ', this.count), this.table);
     this.root.addEventListener('toggle', () => this.refresh());
     model.addEventListener('saved', () => this.refresh());
@@ -30,13 +34,11 @@ export class ReviewSection {
     if (!this.root.open) return;
     const { people } = await get('api/people').catch(() => ({ people: null }));
     if (!people) return;
-    if (!people.length) {
-      this.table.replaceChildren(h('caption', {}, 'Nobody has finished a tile yet.'));
-      return;
-    }
-    this.table.replaceChildren(
-      h('tr', {}, COLUMNS.map(([name, title]) => h('th', { title, scope: 'col' }, name))),
-      ...people.map((one) => h('tr', {}, COLUMNS.map(([, , tell]) => h('td', {}, String(tell(one)))))));
+    this.table.replaceChildren(...people.flatMap((one) => [
+      h('dt', {}, one.annotator),
+      ...lines(one).map((parts) => h('dd', {}, parts.flatMap(([text, title], n) => [n ? ' · ' : '', h('span', { title }, text)]))),
+    ]));
+    if (!people.length) this.table.append(h('dd', {}, 'Nobody has finished a tile yet.'));
   }
 
   render() {

@@ -8,7 +8,10 @@ import { Lost, post } from './api.js';
 import { toast } from './dom.js';
 import { toMap, toPixels, toPoint } from './pixels.js';
 
-const EDGES = new Style({ stroke: new Stroke({ color: 'rgba(255,255,255,0.4)', width: 1 }), fill: new Fill({ color: 'rgba(0,0,0,0.001)' }) });
+const EDGES = [
+  new Style({ stroke: new Stroke({ color: 'rgba(0,0,0,0.35)', width: 2.5 }) }),
+  new Style({ stroke: new Stroke({ color: 'rgba(255,255,255,0.55)', width: 1 }), fill: new Fill({ color: 'rgba(0,0,0,0.001)' }) }),
+];
 const CHOSEN = new Style({ stroke: new Stroke({ color: '#56e0c8', width: 1.5 }), fill: new Fill({ color: 'rgba(86,224,200,0.35)' }) });
 const SETTLE_MS = 200;
 const SMOOTH_PX = 0.75; // what the stairs of the pixels may be left by
