@@ -40,7 +40,8 @@ def match_overviews(pair: Pair, stages: Stages) -> Displacement | None:
     from geochange.nn.description import load_describer
     from geochange.registration.dense import match_densely
 
-    return match_densely(*views, describe=load_describer())
+    describe = load_describer()
+    return None if describe is None else match_densely(*views, describe=describe)
 
 
 def see_coarsely(

@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate, normalize
 
 from geochange.nn.checkpoint import load_checkpoint
 from geochange.nn.encoders import Encoder
-from geochange.nn.shelf import find_model
+from geochange.nn.shelf import find_model, list_models
 
 NETWORK = "building"
 STRIDE_PX = 4
@@ -65,7 +65,9 @@ class Describer:
         return found
 
 
-def load_describer(name: str = NETWORK) -> Describer:
-    """Return the describer of a network that comes with geochange."""
+def load_describer(name: str = NETWORK) -> Describer | None:
+    """Return the describer of a network that comes with geochange; None if it does not come."""
+    if name not in [model.name for model in list_models()]:
+        return None
     model, _ = load_checkpoint(find_model(name))
     return Describer(cast(Encoder, model.get_submodule("encoder")))
