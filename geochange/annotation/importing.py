@@ -16,7 +16,7 @@ from geochange.annotation.project import Project
 from geochange.annotation.refusals import RefusedError
 from geochange.annotation.states import DONE, TODO, VERDICTS
 from geochange.errors import UsageError, suggest
-from geochange.labels.content import LOOKED
+from geochange.labels.fields import LOOKED
 from geochange.labels.reading import FoundLabels, read_label_file
 from geochange.tiles import Window
 

@@ -8,7 +8,8 @@ import pandas
 import shapely
 
 from geochange.annotation.project import Project
-from geochange.labels.content import POLYGON_FIELDS, Labels, arrange, place_tiles
+from geochange.labels.content import Labels, arrange, place_tiles
+from geochange.labels.fields import POLYGON_FIELDS
 from geochange.maps.polygons import to_world
 
 FIELDS = """

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 
 from geochange.io.atomic import replace_atomically
-from geochange.labels.content import LOOKED, Labels
+from geochange.labels.content import Labels
 from geochange.labels.crops import crop_name
+from geochange.labels.fields import LOOKED
 from geochange.labels.provenance import describe_labels
 from geochange.tiles import Window
 

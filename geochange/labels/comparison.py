@@ -6,24 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas
 import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from geochange.errors import GridError, InputError
 from geochange.evaluation.agreement import AgreementCounts, count_pairs
 from geochange.evaluation.counts import UNKNOWN
-from geochange.labels.content import LOOKED, SILENT, Labels
+from geochange.labels.content import Labels
+from geochange.labels.fields import LOOKED, SILENT
 from geochange.labels.mask import LabelMask
+from geochange.labels.matching import match_polygons
 from geochange.tiles import Window
 
-LEAST_IOU = 0.5
 VERDICTS = ("change", "no_change", *SILENT)
 """What can be said of a tile; one that was gone through has change or none."""
 
@@ -160,34 +158,6 @@ class Comparison:
 def _states_of(labels: Labels) -> dict[Window, str]:
     rows = labels.tiles[["row", "col", "height", "width", "state"]].itertuples(index=False)
     return {Window(*(int(n) for n in row[:4])): str(row[4]) for row in rows}
-
-
-def match_polygons(
-    ours: NDArray[Any], theirs: NDArray[Any], least_iou: float = LEAST_IOU
-) -> NDArray[np.int64]:
-    """Match as many polygons as possible one to one where their IoU is at least so much.
-
-    Returns
-    -------
-    int64 (N,)
-        Position of each partner among ``theirs``, -1 where there is none.
-
-    Examples
-    --------
-    >>> ours = np.array([shapely.box(0, 0, 4, 4), shapely.box(9, 9, 10, 10)])
-    >>> theirs = np.array([shapely.box(20, 0, 21, 1), shapely.box(0, 0, 4, 3)])
-    >>> match_polygons(ours, theirs).tolist()
-    [1, -1]
-    """
-    if not len(ours) or not len(theirs):
-        return np.full(len(ours), -1, np.int64)
-    one, other = shapely.STRtree(theirs).query(ours, predicate="intersects")
-    both = shapely.area(shapely.intersection(ours[one], theirs[other]))
-    union = shapely.area(ours[one]) + shapely.area(theirs[other]) - both
-    near = both >= least_iou * union
-    shape = len(ours), len(theirs)
-    graph = coo_array((np.ones(near.sum(), bool), (one[near], other[near])), shape).tocsr()
-    return np.asarray(maximum_bipartite_matching(graph, perm_type="column"), np.int64)
 
 
 def compare(people: Mapping[str, Labels]) -> Comparison:

@@ -16,7 +16,8 @@ from geochange.errors import UsageError
 from geochange.evaluation.counts import UNKNOWN
 from geochange.io.tilestore import TileStore
 from geochange.labels.comparison import Comparison
-from geochange.labels.content import SILENT, Labels, gather
+from geochange.labels.content import Labels, gather
+from geochange.labels.fields import SILENT
 from geochange.labels.schema import PALETTE, LabelClass, Schema
 from geochange.labels.tracing import TILE_PX, trace
 from geochange.maps.polygons import to_world

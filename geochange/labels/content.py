@@ -16,52 +16,11 @@ from odc.geo.geobox import GeoBox
 
 from geochange.alignment.pair import Pair
 from geochange.errors import InputError
+from geochange.labels.fields import POLYGON_FIELDS, TILE_FIELDS
 from geochange.labels.schema import Schema
 from geochange.maps.polygons import to_pixels, to_world
 from geochange.tiles import TilePlan
 
-POLYGON_FIELDS: Mapping[str, str] = {
-    "id": "str",
-    "class": "str",
-    "class_id": "int64",
-    "verdict": "str",
-    "source": "str",
-    "candidate": "int64",
-    "run": "int64",
-    "model": "str",
-    "weights_sha256": "str",
-    "score": "float64",
-    "confidence": "int64",
-    "note": "str",
-    "annotator": "str",
-    "created": "str",
-    "updated": "str",
-    "schema_version": "int64",
-    "tile": "int64",
-    "view_mode": "str",
-    "seconds": "float64",
-}
-"""Columns of the polygons, name to numpy type: what each is, and where it comes from."""
-TILE_FIELDS: Mapping[str, str] = {
-    "id": "int64",
-    "state": "str",
-    "annotator": "str",
-    "updated": "str",
-    "note": "str",
-    "flag": "int64",
-    "col": "int64",
-    "row": "int64",
-    "width": "int64",
-    "height": "int64",
-    "uncertainty": "float64",
-    "reason": "str",
-    "stratum": "str",
-}
-"""Columns of the tiles."""
-LOOKED = ("labelled", "no_change", "approved", "gold")
-"""States of tiles in which every pixel outside the polygons is known not to have changed."""
-SILENT = ("unsure", "unusable")
-"""States of tiles in which nothing is known, whatever is drawn there."""
 TILE_SIZE = 512
 PIXEL_DECIMALS = 7
 """Digits kept of a pixel: what moving to a CRS and back costs is less."""
@@ -74,11 +33,12 @@ class Labels:
     Attributes
     ----------
     polygons : GeoDataFrame
-        One row per polygon with the columns :data:`POLYGON_FIELDS`, in the CRS of ``geobox``, or
-        in pixels (row downwards) without one. ``verdict`` is ``accepted``, ``rejected`` or
-        ``pending``.
+        One row per polygon, with the columns of :mod:`geochange.labels.fields`, in the CRS of
+        ``geobox``, or in pixels (row downwards) without one. ``verdict`` is ``accepted``,
+        ``rejected`` or ``pending``.
     tiles : GeoDataFrame
-        One row per tile with the columns :data:`TILE_FIELDS`; ``no_change`` is a label too.
+        One row per tile, with the columns of :mod:`geochange.labels.fields`; ``no_change`` is a
+        label too.
     geobox : GeoBox
         The grid of the pair.
     schema : Schema
@@ -144,9 +104,9 @@ def gather(
     Parameters
     ----------
     polygons : GeoDataFrame
-        In the CRS of the grid, or in pixels without one. Columns of :data:`POLYGON_FIELDS` are
-        taken; without ``class_id`` the class goes by the name in ``class``, else it is the first;
-        without ``verdict`` all are accepted.
+        In the CRS of the grid, or in pixels without one. Columns of
+        :data:`~geochange.labels.fields.POLYGON_FIELDS` are taken; without ``class_id`` the class
+        goes by the name in ``class``, else it is the first; without ``verdict`` all are accepted.
     place : Pair or GeoBox
         The pair, or only its grid.
     schema : Schema, optional

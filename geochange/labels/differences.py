@@ -23,7 +23,7 @@ from geochange.io.tilestore import TileStore
 from geochange.labels.agreement import Agreement
 from geochange.labels.comparison import Comparison
 from geochange.labels.consensus import AGREE, CHANGE_DIFFERS, CLASS_DIFFERS, DisagreementCodes
-from geochange.labels.content import TILE_FIELDS
+from geochange.labels.fields import TILE_FIELDS
 from geochange.labels.tracing import OneCode
 from geochange.maps.polygons import polygonize, to_world
 from geochange.tiles import Tile, TilePlan

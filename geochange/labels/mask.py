@@ -20,7 +20,8 @@ from geochange.exports.cog import Color, write_cog
 from geochange.io.atomic import check_target, explain_failure
 from geochange.io.masks import VectorMask
 from geochange.io.tilestore import TileStore
-from geochange.labels.content import LOOKED, SILENT, Labels
+from geochange.labels.content import Labels
+from geochange.labels.fields import LOOKED, SILENT
 from geochange.labels.provenance import describe_labels
 from geochange.maps.sweep import Runner
 from geochange.tiles import Tile, Window

@@ -21,8 +21,8 @@ from geochange.io.masks import is_vector
 from geochange.io.pixelgrid import pixel_size
 from geochange.io.polygons import place_polygons
 from geochange.io.vector import read_vector
+from geochange.labels.codefile import trace_mask
 from geochange.labels.schema import Schema
-from geochange.labels.tracing import trace_mask
 from geochange.labels.vectors import MEMBER, PIXELS, TILES
 from geochange.maps.polygons import to_pixels
 from geochange.tiles import Window

@@ -13,7 +13,8 @@ from geochange.errors import DataWarning
 from geochange.exports.geojson import write_collection, write_geojson
 from geochange.exports.gpkg import StyledLayer, write_layers
 from geochange.exports.styles import TEMPLATES
-from geochange.labels.content import POLYGON_FIELDS, TILE_FIELDS, Labels
+from geochange.labels.content import Labels
+from geochange.labels.fields import POLYGON_FIELDS, TILE_FIELDS
 from geochange.labels.provenance import describe_labels
 from geochange.maps.polygons import to_pixels
 

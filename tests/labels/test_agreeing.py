@@ -13,10 +13,11 @@ from geochange.alignment.pair import open_pair
 from geochange.errors import GridError, InputError, OutputExistsError, UsageError
 from geochange.labels.agreeing import write_agreement
 from geochange.labels.agreement import measure_agreement
-from geochange.labels.comparison import compare, match_polygons
+from geochange.labels.comparison import compare
 from geochange.labels.consensus import ConsensusCodes, DisagreementCodes, find_consensus
 from geochange.labels.conversion import export
 from geochange.labels.mask import LabelMask
+from geochange.labels.matching import match_polygons
 from geochange.tiles import Window
 
 from .conftest import SHAPE, make_labels, write_dates
