@@ -119,9 +119,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--sets", type=_names, default=["aerial", "oscd"])
-    parser.add_argument(
-        "--orders", type=_names, default=["uncertainty", "random"]
-    )
+    parser.add_argument("--orders", type=_names, default=["uncertainty", "random"])
     parser.add_argument(
         "--seeds", type=lambda text: [int(n) for n in text.split(",")], default=[0, 1, 2]
     )
