@@ -122,12 +122,24 @@ def _improve(project: Project, job: Job, seconds: float | None) -> str:
     taken = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
     target = folder / f"{max(taken, default=0) + 1:03d}"
     found = _train(project, job, target, seconds) | {"number": int(target.name)}
+    if not found["learned"] and found["start"] == _present_network(project):
+        return (
+            f"Learning did not help on the {len(found['held_out'])} tiles held out, F1 "
+            f"{found['f1']:.2f}. The model and its candidates stay as they are."
+        )
     if not is_better(found):
         return (
             f"The new model is worse on the {len(found['held_out'])} tiles held out: F1 "
             f"{found['f1']:.2f}, so far {found['before_f1']:.2f}. The candidates stay as they are."
         )
     return _detect(project, job, found)
+
+
+def _present_network(project: Project) -> str:
+    """Return the checkpoint of the newest run; empty where none was used."""
+    present = project.newest_result()
+    sources = {} if present is None else present.run.get("sources", {})
+    return str(sources.get("checkpoint", ""))
 
 
 def is_better(found: Mapping[str, Any]) -> bool:
@@ -145,9 +157,7 @@ def _detect(project: Project, job: Job, found: dict[str, Any]) -> str:
     (project.folder / FOLDER / f"{found['number']:03d}" / USED).touch()
     before = found["before_f1"]
     so_far = "" if before is None else f", before {before:.2f}"
-    helped = (
-        "" if found.get("learned", True) else "; learning did not help the network on the shelf"
-    )
+    helped = "" if found.get("learned", True) else "; as it came, for learning did not help it"
     return f"{said}; F1 {found['f1']:.2f} on the tiles held out{so_far}{helped}"
 
 

@@ -223,3 +223,16 @@ def test_blind_copies_of_tiles_teach_nothing(labelled):
             " VALUES (1, 0, 0, 128, 128, 'labelled', 1, 'bob')"
         )
     assert labelled_tiles(labelled) == [1, 2, 3, 4]
+
+
+def test_what_did_not_help_changes_nothing(labelled, monkeypatch):
+    told = {"learned": False, "start": "own.safetensors", "held_out": [3], "f1": 0.5}
+    monkeypatch.setattr(improving, "_present_network", lambda project: "own.safetensors")
+    monkeypatch.setattr(improving, "_train", lambda *given: told)
+    job = start_improvement(labelled)
+    labelled.jobs.wait()
+    assert (job.state, job.message.split(",")[0]) == (
+        "done",
+        "Learning did not help on the 1 tiles held out",
+    )
+    assert [run["id"] for run in labelled.describe()["runs"]] == [1]

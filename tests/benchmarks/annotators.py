@@ -1,7 +1,7 @@
 """How many tiles one must label: an oracle answers what each order of the queue asks.
 
     python tests/benchmarks/annotators.py DATA WORK [--sets aerial,oscd] [--seeds 0,1,2]
-                       [--orders uncertainty,mix,diversity,random] [--set steps=60] [--finished]
+                       [--orders uncertainty,random,mix,diversity] [--set steps=60] [--finished]
                        [--output results.md] [--curve curve.png]
 
 DATA is a folder of public scenes; WORK keeps what was prepared and ``results.csv``, one row for
@@ -34,7 +34,7 @@ from geochange.improvement.recipe import Recipe, make_config
 from geochange.nn.shelf import find_model
 from geochange.training.run import train
 
-ROUNDS = (6, 12, 20, 30, 45)
+ROUNDS = (6, 12, 20, 30)
 """Labelled tiles at which the network is trained on."""
 RECIPE = Recipe(steps=50, chip_px=64, normalization="scene", validations=1)
 START = "structures"
@@ -119,9 +119,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--sets", type=_names, default=["aerial", "oscd"])
-    parser.add_argument(
-        "--orders", type=_names, default=["uncertainty", "random", "mix", "diversity"]
-    )
+    parser.add_argument("--orders", type=_names, default=["uncertainty", "random"])
     parser.add_argument(
         "--seeds", type=lambda text: [int(n) for n in text.split(",")], default=[0, 1, 2]
     )
