@@ -19,6 +19,7 @@ VERBS = {
     "align": "Write both dates of a pair on one grid.",
     "detect": "Find what changed between two images: the main job.",
     "fuse": "Make one change map of several finished runs.",
+    "refine": "Bring the borders of a run's changes to the edges of its images.",
     "threshold": "Choose the threshold of a finished run on labels.",
     "vectorize": "Turn a change mask into polygons.",
     "evaluate": "Measure a change map against a reference.",
