@@ -14,7 +14,7 @@ FEWEST = 2
 def build_ensemble(
     *,
     members: str | Sequence[str],
-    rule: str = "rank-mean",
+    rule: str = "mean",
     weights: str | float | Sequence[float] | None = None,
     checkpoint: str | None = None,
     device: str = "auto",

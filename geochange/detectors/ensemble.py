@@ -1,4 +1,4 @@
-"""Several methods as one: the mean of how rare the score of each is."""
+"""Several methods as one: their scores fused while a tile is scored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from geochange.fusion.scales import (
 )
 from geochange.io.score import SCORE_LEVELS, decode_score, encode_score
 
-RULES = ("rank-mean", "mean", "max", "min")
+RULES = ("mean", "rank-mean", "max", "min")
 FLOOR = 0.5
 """Score that counts as a member's threshold where that is a rule, not a number: most rules call
 nothing below it change."""
@@ -39,16 +39,16 @@ Counts = NDArray[np.int64]
 class EnsembleDetector:
     """Fuses the scores of several detectors, as :func:`geochange.fuse` fuses finished runs.
 
-    Members learn from the same pass over the blocks, each in a thread of its own. Then a bounded,
-    seeded choice of blocks is scored by all, which tells how rare each score is in the scene and
-    how many pixels reach the members' own thresholds; as many reach 0.5 of the fused score, by
-    their geometric mean.
+    Members learn from the same pass over the blocks, each in a thread of its own. For ``rank-mean``
+    a bounded, seeded choice of blocks is then scored by all, which tells how rare each score is in
+    the scene and how many pixels reach the members' own thresholds. A member's threshold is its
+    number, as of networks, or else 0.5: a rule such as ``auto`` needs the whole scene.
 
     Parameters
     ----------
     members : sequence of Detector
         Two or more.
-    rule : {'rank-mean', 'mean', 'max', 'min'}
+    rule : {'mean', 'rank-mean', 'max', 'min'}
         See :func:`geochange.fuse`.
     weights : sequence of float, optional
         Of the members.
@@ -70,7 +70,7 @@ class EnsembleDetector:
         self,
         members: Sequence[Detector],
         *,
-        rule: str = "rank-mean",
+        rule: str = "mean",
         weights: Sequence[float] | None = None,
     ) -> None:
         if rule not in RULES:

@@ -74,7 +74,7 @@ _ENTRIES = (
     ),
     Method(
         "ensemble",
-        "Several methods as one by how rare their scores are; short: context+network",
+        "Several methods as one, by the mean of their scores; short: context+network",
         "Kittler, Hatef, Duin & Matas 1998",
         build_ensemble,
     ),

@@ -32,7 +32,7 @@ def test_two_of_a_kind_rank_as_one():
     pair = synthetic_pair((80, 70), bands=3)
     dates = pair.before[None], pair.after[None], pair.valid[None]
     single = fitted(CVA(), pair).score(*dates)[0]
-    both = fitted(EnsembleDetector([CVA(), CVA()]), pair).score(*dates)[0]
+    both = fitted(EnsembleDetector([CVA(), CVA()], rule="rank-mean"), pair).score(*dates)[0]
     order = np.argsort(single.ravel(), kind="stable")
     assert (np.diff(both.ravel()[order]) >= -2e-5).all()
     assert (both >= 0.5).mean() == pytest.approx((single >= 0.5).mean(), abs=2e-3)
