@@ -34,6 +34,7 @@ from .radiometry.denoising import Denoising as Denoising
 from .radiometry.normalization import Normalization as Normalization
 from .registration.result import Registration as Registration
 from .revision.fuse import fuse as fuse
+from .revision.refine import refine as refine
 from .revision.tune import TunedThreshold as TunedThreshold
 from .revision.tune import tune_threshold as tune_threshold
 from .series.protocol import SeriesDetector as SeriesDetector

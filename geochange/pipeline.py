@@ -112,7 +112,8 @@ def detect(
     output : path, optional
         Directory to create; appears complete or not at all. Default: a temporary one.
     method : str
-        A name of :func:`geochange.list_methods`, or ``auto``, which picks one and says why.
+        A name of :func:`geochange.list_methods`, several joined by ``+`` as one ensemble, such as
+        ``context+network``, or ``auto``, which picks one and says why.
     model : str or path, optional
         A trained network: a name of :func:`geochange.list_models` or a ``.safetensors`` file. Short
         for method ``network`` with option ``checkpoint``.

@@ -10,7 +10,7 @@ from geochange.engine.stages import Progress, report_nothing
 from geochange.improvement.improve import Improvement, Labelled, OnFigures, improve
 from geochange.improvement.recipe import Recipe
 from geochange.improvement.start import choose_start
-from geochange.labels.content import LOOKED
+from geochange.labels.fields import LOOKED
 from geochange.labels.mask import LabelMask
 
 ROLES = "held_out.json"

@@ -19,6 +19,7 @@ VERBS = {
     "align": "Register a pair: write both dates on one grid, each pixel where it belongs.",
     "detect": "Find what changed between two images: the main job.",
     "fuse": "Make one change map of several finished runs.",
+    "refine": "Bring the borders of a run's changes to the edges of its images.",
     "threshold": "Choose the threshold of a finished run on labels.",
     "series": "Find when the ground changed over many dates.",
     "vectorize": "Turn a change mask into polygons.",

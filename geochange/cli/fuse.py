@@ -26,9 +26,9 @@ from geochange.cli.summary import print_result
 @output_option
 @click.option(
     "--rule",
-    default="rank-mean",
+    default="mean",
     show_default=True,
-    help="rank-mean, mean, max, min, vote, or stacking, which learns from --labels.",
+    help="mean, rank-mean, max, min, vote, or stacking, which learns from --labels.",
 )
 @click.option("--weights", callback=split_floats, help="Weight of each run, such as 2,1,1.")
 @click.option("--votes", type=int, help="Masks that must say change. Default: more than half.")

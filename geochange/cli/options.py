@@ -200,7 +200,12 @@ denoise_options: Callable[[F], F] = stack(
     click.option("--looks", type=float, help="Looks of the speckle. Default: measured."),
 )
 method_options: Callable[[F], F] = stack(
-    click.option("--method", default="auto", show_default=True, help="See `geochange methods`."),
+    click.option(
+        "--method",
+        default="auto",
+        show_default=True,
+        help="See `geochange methods`; several as one: context+irmad.",
+    ),
     click.option(
         "--model", help="A trained network: a name of `geochange models`, or a .safetensors file."
     ),

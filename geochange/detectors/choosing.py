@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from geochange.blocks import PairTraits
 from geochange.detectors.auto import Choice, choose_method
 from geochange.detectors.base import Detector
+from geochange.detectors.composing import is_composed
 from geochange.detectors.features import see_features
 from geochange.detectors.registry import takes_option
 from geochange.detectors.tolerant import LARGEST_PX, ShiftTolerant
@@ -34,11 +35,13 @@ def name_network(
     options = options or {}
     if model is None:
         return method, options
-    if method not in ("auto", "network") or "checkpoint" in options:
+    composed = is_composed(method) or method == "ensemble"
+    if not (composed or method in ("auto", "network")) or "checkpoint" in options:
         other = "option 'checkpoint'" if "checkpoint" in options else f"method '{method}'"
         msg = f"model '{os.fspath(model)}' and {other} exclude each other; leave one out"
         raise UsageError(msg)
-    return "network", {**options, "checkpoint": os.fspath(model)}
+    named = {**options, "checkpoint": os.fspath(model)}
+    return (method if composed else "network"), named
 
 
 def settle_method(
@@ -53,7 +56,7 @@ def settle_method(
     Parameters
     ----------
     method : str
-        A registered name, or ``auto``.
+        A registered name, several joined by ``+`` for an ensemble, or ``auto``.
     options : mapping
         Of the user; they go first.
     traits : PairTraits
@@ -73,7 +76,10 @@ def settle_method(
     >>> settle_method("irmad", {}, PairTraits(names, names, roles), shift_tolerance=2).options
     {'shift': 2}
     """
-    choice = choose_method(traits) if method == "auto" else Choice(method, {}, CHOSEN)
+    if is_composed(method):
+        choice = Choice("ensemble", {"members": method}, CHOSEN)
+    else:
+        choice = choose_method(traits) if method == "auto" else Choice(method, {}, CHOSEN)
     known = {"roles": traits.roles, "gsd_m": traits.gsd_m, "dtype": traits.dtype}
     told = {name: value for name, value in known.items() if takes_option(choice.name, name)}
     settled = {**told, **choice.options, **options}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from geochange.detectors.base import Detector
+from geochange.detectors.composing import build_ensemble
 from geochange.detectors.context import ContextDetector
 from geochange.detectors.cva import CVA
 from geochange.detectors.faint import FaintDetector
@@ -83,6 +84,12 @@ _ENTRIES = (
         "Length of the spectral difference in noise sigmas; fast, with direction of change",
         "Malila 1980; Bovolo & Bruzzone 2007",
         CVA,
+    ),
+    Method(
+        "ensemble",
+        "Several methods as one, by the mean of their scores; short: context+network",
+        "Kittler, Hatef, Duin & Matas 1998",
+        build_ensemble,
     ),
     Method(
         "faint",

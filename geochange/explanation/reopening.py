@@ -12,6 +12,7 @@ from geochange.alignment.pair import Pair, open_pair
 from geochange.detectors.auto import Choice
 from geochange.detectors.base import Detector
 from geochange.detectors.choosing import build_detector
+from geochange.detectors.registry import takes_option
 from geochange.engine.preparing import F, Memory
 from geochange.engine.scoring import fit_detector
 from geochange.engine.stages import Stages
@@ -92,7 +93,8 @@ def reopen_detector(result: ChangeMap, pair: Pair, stages: Stages) -> Detector:
     }
     if "checkpoint" in options:
         options["checkpoint"] = result.run["sources"].get("checkpoint", options["checkpoint"])
-        options |= {"device": "auto", "precision": "fp32"}
+        precise = {"device": "auto", "precision": "fp32"}
+        options |= {k: v for k, v in precise.items() if takes_option(method["name"], k)}
     settings = result.run["settings"]
     choice = Choice(method["name"], options)
     detector = build_detector(

@@ -14,8 +14,8 @@ Array64 = NDArray[np.float64]
 Levels = NDArray[np.uint16]
 
 RULES = {
-    "rank-mean": "mean of how rare each score is in its map; scales need not agree",
     "mean": "mean of the scores, each bent so that its own threshold is 0.5",
+    "rank-mean": "mean of how rare each score is in its map; scales need not agree",
     "max": "highest score, bent the same way: change of any map",
     "min": "lowest score, bent the same way: change of all maps",
     "vote": "share of the masks that say change",

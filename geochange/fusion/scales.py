@@ -12,6 +12,7 @@ Counts = NDArray[np.int64]
 
 SPLIT = 4.0
 """A map in which nothing changed has its limit where a ``SPLIT``-th of a pixel would be change."""
+LEAST_PART = 0.1
 
 
 def bend(threshold: float | None) -> Array64:
@@ -39,9 +40,8 @@ def bend(threshold: float | None) -> Array64:
 def rarity(histogram: Counts) -> Array64:
     """Return how rare each stored level is in its map.
 
-    Minus the logarithm of the share of pixels that score higher, of those that score the same one
-    half. The mean of two is that of their ranks in the upper tail, where change is, whatever the
-    scales of the scores.
+    Minus the logarithm of the share of pixels that score at least as high. The mean of two is that
+    of their ranks in the upper tail, where change is, whatever the scales of the scores.
 
     Parameters
     ----------
@@ -57,12 +57,12 @@ def rarity(histogram: Counts) -> Array64:
     --------
     >>> histogram = np.zeros(SCORE_LEVELS, np.int64)
     >>> histogram[[10, 500]] = 98, 2
-    >>> rarity(histogram)[[10, 500]].round(3)
-    array([0.673, 4.605])
+    >>> rarity(histogram)[[10, 500]].round(3) + 0.0
+    array([0.   , 3.912])
     """
     total = max(int(histogram.sum()), 1)
-    above = np.cumsum(histogram[::-1])[::-1] - 0.5 * histogram
-    return np.append(-np.log(np.clip(above / total, 0.5 / total, 1.0)), np.nan)
+    above = np.cumsum(histogram[::-1])[::-1]
+    return np.append(-np.log(np.clip(above / total, 1 / total, 1.0)), np.nan)
 
 
 def share_above(histogram: Counts, threshold: float | None) -> float:
@@ -81,12 +81,18 @@ def share_above(histogram: Counts, threshold: float | None) -> float:
 def typical_share(shares: Array64, weights: Array64) -> float:
     """Return the weighted geometric mean of shares.
 
+    None counts for less than ``LEAST_PART`` of their mean, so that one map in which nothing changed
+    does not silence the others.
+
     Examples
     --------
     >>> round(typical_share(np.array([0.01, 0.04]), np.ones(2)), 4)
     0.02
+    >>> round(typical_share(np.array([1e-9, 0.04]), np.ones(2)), 4)
+    0.0089
     """
-    return float(np.exp(np.average(np.log(shares), weights=weights)))
+    least = LEAST_PART * np.average(shares, weights=weights)
+    return float(np.exp(np.average(np.log(np.maximum(shares, least)), weights=weights)))
 
 
 def find_knots(histogram: Counts, top: float, share: float) -> Array64:

@@ -45,7 +45,7 @@ def fuse(
     runs: Sequence[Run],
     output: str | os.PathLike[str] | None = None,
     *,
-    rule: str = "rank-mean",
+    rule: str = "mean",
     weights: Sequence[float] | None = None,
     votes: int | None = None,
     labels: str | os.PathLike[str] | None = None,
@@ -78,11 +78,12 @@ def fuse(
     output : path, optional
         Directory to create, like that of :func:`geochange.detect`. Default: a temporary one.
     rule : str
-        ``rank-mean``: the mean of how rare each score is in its map, so scales need not agree; as
-        many pixels reach 0.5 as reach the runs' own thresholds, by their geometric mean. ``mean``,
-        ``max``, ``min``: of the scores, each bent so that its own threshold is 0.5; ``max`` finds
-        what any run found, ``min`` what all did. ``vote``: the share of the masks that say change.
-        ``stacking``: logistic regression on ``labels``, judged by cross-validation over places;
+        ``mean``, ``max``, ``min``: of the scores, each bent so that its own threshold is 0.5;
+        ``max`` finds what any run found, ``min`` what all did. ``rank-mean``: the mean of how rare
+        each score is in its map, so scales need not agree; as many pixels reach 0.5 as reach the
+        runs' own thresholds, by their geometric mean: for maps that are about as good as each
+        other. ``vote``: the share of the masks that say change. ``stacking``: logistic regression
+        on ``labels``, judged by cross-validation over places;
         its threshold is the one with the best F1 there.
     weights : sequence of float, optional
         Of the runs, for ``rank-mean``, ``mean`` and ``vote``.

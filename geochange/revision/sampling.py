@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from geochange.blocks import hash_pixels
 from geochange.engine.stages import Stages
 from geochange.fusion.stacking import BLOCK_PX, LabelledPixels
 from geochange.revision.labels import GroundTruth
@@ -18,7 +19,7 @@ MOST_PIXELS = 100_000
 """Of either class that are learned from: more make no better coefficients."""
 TILE_PX = 1024
 Array64 = NDArray[np.float64]
-Picked = tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint16]]
+Picked = tuple[NDArray[np.int64], Array64, NDArray[np.uint16]]
 """Places on the grid, their lots, and stored levels (M, N)."""
 
 
@@ -52,7 +53,7 @@ def sample_pixels(
 
 
 def _nothing(members: int) -> Picked:
-    return np.empty(0, np.int64), np.empty(0, np.uint64), np.empty((members, 0), np.uint16)
+    return np.empty(0, np.int64), np.empty(0), np.empty((members, 0), np.uint16)
 
 
 def _join(first: Picked, second: Picked) -> Picked:
@@ -68,40 +69,20 @@ def _pick_tile(
         return [(0, _nothing(len(members)))] * 2
     maps = np.stack([member.read(tile.core) for member in members])
     known = (maps != np.iinfo(np.uint16).max).any(axis=0)
+    lots = hash_pixels(Tile(0, tile.core, tile.core))
     found = []
     for changed in (0, 1):
         rows, cols = np.nonzero(known & (codes == changed))
         places = (rows + tile.core.row) * np.int64(width) + cols + tile.core.col
-        picked = _lowest(places, draw_lots(places), maps[:, rows, cols])
+        picked = _lowest(places, lots[rows, cols], maps[:, rows, cols])
         found.append((places.size, picked))
     return found
 
 
-def _lowest(
-    places: NDArray[np.int64], lots: NDArray[np.uint64], levels: NDArray[np.uint16]
-) -> Picked:
+def _lowest(places: NDArray[np.int64], lots: Array64, levels: NDArray[np.uint16]) -> Picked:
     """Keep the pixels with the lowest lots, in the order of the grid."""
     if places.size > MOST_PIXELS:
         chosen = np.sort(np.argpartition(lots, MOST_PIXELS)[:MOST_PIXELS])
         places, lots, levels = places[chosen], lots[chosen], levels[:, chosen]
     order = np.argsort(places)
     return places[order], lots[order], levels[:, order]
-
-
-def draw_lots(places: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return a number for each place that looks random and is the same wherever it is drawn.
-
-    References
-    ----------
-    Steele, G., Lea, D. and Flood, C. (2014). Fast splittable pseudorandom number generators: the
-    mixing of SplitMix64, which maps no two places to one number.
-
-    Examples
-    --------
-    >>> draw_lots(np.array([0, 1])) > 2**32
-    array([ True,  True])
-    """
-    lots = (places.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        lots = (lots ^ (lots >> np.uint64(shift))) * np.uint64(factor)
-    return lots ^ (lots >> np.uint64(31))

@@ -13,7 +13,7 @@ def histogram_of(levels):
 def test_rarity_is_the_rank_from_above():
     levels = np.random.default_rng(0).integers(0, 300, 2000)
     table = rarity(histogram_of(levels))
-    rank = rankdata(-levels, method="average") - 0.5
+    rank = rankdata(-levels, method="max")
     np.testing.assert_allclose(np.exp(-table[levels]), rank / levels.size, rtol=1e-12)
     assert np.isnan(table[SCORE_NODATA])
     assert np.isfinite(table[:SCORE_NODATA]).all()
@@ -31,6 +31,12 @@ def test_a_share_is_never_nothing():
     assert share_above(histogram, 0.4) == 0.25
     assert share_above(histogram, 0.9) == share_above(histogram, None) == 1 / 16
     assert typical_share(np.array([0.25, 1 / 16]), np.array([1.0, 1.0])) == pytest.approx(0.125)
+
+
+def test_one_map_in_which_nothing_changed_does_not_silence_the_others():
+    nothing, some = 1e-7, 0.04
+    assert typical_share(np.array([nothing, some]), np.ones(2)) > some / 5
+    assert typical_share(np.array([nothing, nothing]), np.ones(2)) == pytest.approx(nothing)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.01, 0.0011])

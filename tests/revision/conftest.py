@@ -52,6 +52,8 @@ def folder(tmp_path_factory, truth):
     gc.detect(*dates, path / "cva", method="cva", products=few, min_area="2px", **QUIET)
     gc.detect(*dates, path / "sfa", method="sfa", products=few, threshold="otsu", **QUIET)
     gc.detect(*dates, path / "coarse", method="cva", products=few, grid=make_grid(path), **QUIET)
+    soft = {"options": {"window": 9}, "threshold": 0.35, "products": few, "min_area": "2px"}
+    gc.detect(*dates, path / "soft", method="mad", **soft, **QUIET)
     return path
 
 
