@@ -7,7 +7,8 @@ from typing import Any
 
 from geochange.errors import InputError, UsageError, suggest
 from geochange.series.breaks import HarmonicBreak
-from geochange.series.charts import Cusum, Ewma, MovingSum
+from geochange.series.cumulative import Cusum, Ewma
+from geochange.series.movingsum import MovingSum
 from geochange.series.protocol import Ordinals, SeriesDetector
 from geochange.series.regression import YEAR
 from geochange.series.step import Step

@@ -46,3 +46,10 @@ def test_usage_and_input_errors_have_their_codes(paths, tmp_path, capsys):
     assert main(["series", "--add", paths[0], "-o", out]) == 2
     assert main(["series", *paths, "-o", out, "--dates", str(tmp_path / "no.csv")]) == 4
     assert "no such file" in capsys.readouterr().err
+
+
+def test_info_shows_a_series(paths, capsys):
+    assert main(["info", *paths]) == 0
+    printed = capsys.readouterr().out
+    assert "6 dates from 2015-01-01 to 2017-09-27" in printed
+    assert "step: 6 dates" in printed

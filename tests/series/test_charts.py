@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from geochange.errors import UsageError
-from geochange.series.charts import BOUNDARIES, Cusum, Ewma, MovingSum
+from geochange.series.cumulative import Cusum, Ewma
+from geochange.series.movingsum import BOUNDARIES, MovingSum
 from geochange.series.protocol import SeriesBlock
 
 CHARTS = [Cusum, Ewma, MovingSum]

@@ -134,7 +134,7 @@ def test_new_dates_join_a_state_without_the_archive(paths, tmp_path):
 
 def test_adding_equals_detecting_at_once(write_series, tmp_path):
     """With the same learned noise a state that was added to is that of all dates, bit by bit."""
-    from geochange.series.charts import Ewma
+    from geochange.series.cumulative import Ewma
     from geochange.series.protocol import SeriesBlock
 
     images = make_images(12, 8).astype(np.float32)
