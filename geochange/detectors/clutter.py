@@ -7,6 +7,10 @@ import numpy as np
 from geochange.blocks import BoolArray, FloatArray
 from geochange.detectors.pieces import slide, trim
 
+SHRINKAGE = 0.5
+"""Share of the covariances between variates that is not believed: the few pixels around that do not
+overlap tell variances better than these (Ledoit and Wolf 2004, JMVA 88(2))."""
+
 
 def stand_out(
     variates: FloatArray,
@@ -20,9 +24,9 @@ def stand_out(
     """Return the mean square of variates that their surroundings do not explain.
 
     With ``v`` the variates of a pixel, of unit noise, and ``C`` the mean of ``v v'`` over the known
-    pixels around it but for a guard, that is ``v' (I + weight C)^-1 v / V``: noise alone where
-    nothing lies around; where there is clutter, what points elsewhere than the clutter does counts
-    in full.
+    pixels around it but for a guard, halfway shrunk to its diagonal, that is
+    ``v' (I + weight C)^-1 v / V``: noise alone where nothing lies around; where there is clutter,
+    what points elsewhere than the clutter does counts for more.
 
     Parameters
     ----------
@@ -59,6 +63,7 @@ def stand_out(
         return bare / np.float32(max(len(variates), 1))
     count = np.maximum(_sum_around(known.astype(np.float32), stride, around, guard), 1)
     share = (np.float32(weight) / count).astype(np.float32, copy=False)
+    link = share * np.float32(1 - SHRINKAGE)
     lower: list[list[FloatArray]] = []
     white: list[FloatArray] = []
     total: FloatArray = np.zeros_like(share)
@@ -66,7 +71,7 @@ def stand_out(
         row: list[FloatArray] = []
         rest = middle[i].copy()
         for j in range(i):
-            entry: FloatArray = _sum_around(variate * variates[j], stride, around, guard) * share
+            entry: FloatArray = _sum_around(variate * variates[j], stride, around, guard) * link
             for a, b in zip(row, lower[j], strict=False):
                 entry -= a * b
             entry /= lower[j][j]

@@ -31,9 +31,9 @@ class FaintDetector:
     surroundings, which takes out season, haze, shade and whole fields. The combinations of the
     filtered bands that agree best between the dates (multivariate alteration detection) give
     differences with as little noise as can be had; each is brought to unit noise. They are whitened
-    by that noise together with the covariance C that they have all around, but for a guard: false
-    alarms are as rare among roofs as on fields, and a change that has another spectrum than the
-    clutter around it stands out of it::
+    by that noise together with the covariance C that they have all around, but for a guard (see
+    :func:`geochange.detectors.clutter.stand_out`): false alarms are as rare among roofs as on
+    fields, and a change that has another spectrum than the clutter around it stands out of it::
 
         sigma = sqrt(v' (I + clutter * C)^-1 v / V)
 

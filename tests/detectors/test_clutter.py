@@ -29,14 +29,16 @@ def test_is_the_distance_by_noise_and_the_covariance_around(count, weight):
         ring = known[place].copy()
         ring[reach - near : reach + near + 1, reach - near : reach + near + 1] = False
         some = variates[:, *place][:, ring].astype(float)
-        covariance = np.eye(count) + weight * some @ some.T / ring.sum()
+        around = some @ some.T / ring.sum()
+        shrunk = around * (1 + np.eye(count)) / 2
+        covariance = np.eye(count) + weight * shrunk
         pixel = variates[:, row, col].astype(float)
         expected = pixel @ np.linalg.solve(covariance, pixel) / count
         index = (row - reach) * EDGE + col - reach
         assert found[index] == pytest.approx(expected, rel=1e-3, abs=1e-6)
 
 
-def test_what_points_elsewhere_than_the_clutter_counts_in_full():
+def test_what_points_elsewhere_than_the_clutter_counts_for_more():
     variates, known = draw(2)
     variates[0] *= 30
     variates[1] = 0

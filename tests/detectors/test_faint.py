@@ -6,8 +6,6 @@ from geochange.detectors.base import sigma_from_score
 from geochange.detectors.cva import CVA
 from geochange.detectors.faint import FaintDetector
 from geochange.errors import InputError, UsageError
-from geochange.io.score import SCORE_LEVELS, encode_score
-from geochange.maps.threshold import choose_threshold
 from geochange.testing import ArrayPair, check_detector
 from geochange.tiles import TilePlan
 
@@ -81,9 +79,9 @@ def test_clutter_around_raises_what_is_asked_for():
 @pytest.mark.parametrize("bands", [1, 3, 6])
 def test_a_disturbed_copy_shows_no_change(bands):
     before = scene(bands)
-    levels = encode_score(score_pair(before, disturb(before), FaintDetector())).ravel()
-    histogram = np.bincount(levels, minlength=SCORE_LEVELS)[:SCORE_LEVELS]
-    assert choose_threshold(histogram).value is None
+    score = score_pair(before, disturb(before), FaintDetector())
+    assert np.count_nonzero(score >= 0.5) <= 2
+    assert np.median(score) < 0.2
 
 
 def test_dates_may_have_different_bands():
