@@ -47,5 +47,5 @@ class Yardstick:
 
     def count_sigmas(self, misfits: FloatArray) -> FloatArray:
         """Return how many standard deviations misfits lie above the median, at least 0."""
-        sigma = (misfits - np.float32(self.middle)) / np.float32(self.spread)
-        return np.maximum(sigma, 0)
+        sigma: FloatArray = (misfits - np.float32(self.middle)) / np.float32(self.spread)
+        return np.maximum(sigma, 0, out=sigma)
