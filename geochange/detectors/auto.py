@@ -11,6 +11,8 @@ from geochange.nn.shelf import Model, list_models
 
 MEDIUM_RESOLUTION_M = 20.0
 """From this pixel size on, most pixels mix several surfaces and show no structure."""
+SEVERAL_BANDS = 3
+"""Bands of the poorer date from which on canonical variates compare optical sensors well."""
 ENOUGH_BANDS = 4
 """Bands that canonical variates need to separate change from haze and season."""
 
@@ -88,7 +90,7 @@ def choose_training_free(traits: PairTraits) -> Choice:
     """
     before = traits.bands_before
     if traits.are_of_two_sensors:
-        return _choose_translation(traits)
+        return _choose_across_sensors(traits)
     if "sar" in traits.roles:
         return _choose_radar(traits)
     if len(before) == 1 and traits.roles[:1] == (None,):
@@ -108,21 +110,26 @@ def choose_training_free(traits: PairTraits) -> Choice:
     return _choose_optical(traits)
 
 
-def _choose_translation(traits: PairTraits) -> Choice:
+def _choose_across_sensors(traits: PairTraits) -> Choice:
     before, after = len(traits.bands_before), len(traits.bands_after)
-    what = (
-        f"{_count_bands(before)} before and {after} after"
-        if before != after
-        else f"radar ({', '.join(traits.bands_before)}) is compared with an optical image"
-        if "sar" in traits.roles
-        else f"an optical image is compared with radar ({', '.join(traits.bands_after)})"
-    )
+    counts = f"{_count_bands(before)} before and {after} after"
+    if "sar" in (*traits.roles, *traits.roles_after):
+        what = f"radar and an optical image, {counts}"
+    elif min(before, after) >= SEVERAL_BANDS:
+        return Choice(
+            "irmad",
+            {},
+            f"{counts}: so many optical bands mostly follow each other, and canonical variates "
+            "compare dates whose bands differ; where they do not, try 'vae'",
+        )
+    else:
+        what = counts
     return Choice(
         "vae",
         {},
-        f"{what}: values of different sensors cannot be compared, so each date is translated into "
-        "the other by networks that the pair itself trains; of the methods for such pairs the best "
-        "on those measured, 'irmad' is the quickest",
+        f"{what}: too little in common to be compared, so networks that the pair itself trains "
+        "translate each date into the other, and what they cannot explain is change; 'irmad' is "
+        "quicker",
     )
 
 
@@ -132,7 +139,7 @@ def _choose_radar(traits: PairTraits) -> Choice:
         {},
         f"radar bands ({', '.join(traits.bands_before)}): speckle is multiplicative, so the dates "
         "are compared by their ratio; negative values are taken for decibels, others for amplitude "
-        "(option unit)",
+        "(option unit); 'ratio-clusters' is sharper and takes seconds more",
     )
 
 

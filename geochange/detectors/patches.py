@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain, islice
 
 import numpy as np
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock, PixelSample, Places
 from geochange.detectors.statistics import require_pixels
+
+MOST_VALUES = 20_000_000
+"""Numbers that a sample holds at most: 80 MB."""
+LEAST_PATCHES = 1500
 
 
 def sample_patches(
@@ -22,7 +27,8 @@ def sample_patches(
     size : int
         Odd edge of the patches in pixels.
     max_patches, seed : int
-        See :class:`geochange.blocks.PixelSample`.
+        See :class:`geochange.blocks.PixelSample`; fewer patches are drawn where all their values
+        would exceed :data:`MOST_VALUES`.
 
     Returns
     -------
@@ -51,7 +57,11 @@ def sample_patches(
         around = [_surround(d, block.valid, places, size) for d in (block.before, block.after)]
         return np.concatenate(around)
 
-    table = PixelSample(max_patches, seed).collect(blocks, describe).T
+    stream = iter(blocks)
+    first = list(islice(stream, 1))
+    values = sum(len(block.before) + len(block.after) for block in first) * size**2
+    count = min(max_patches, max(MOST_VALUES // max(values, 1), LEAST_PATCHES))
+    table = PixelSample(count, seed).collect(chain(first, stream), describe).T
     require_pixels(len(table))
     before, after = np.split(table, [bands * size**2], axis=1)
     shape = (len(table), -1, size, size)

@@ -46,7 +46,7 @@ class RatioClusters:
     steps : int
         Of the training, each with 128 patches.
     max_pixels : int
-        Number of patches that are sampled; with several bands proportionally fewer.
+        Number of patches that are sampled, fewer with several bands.
     seed : int
         Of sample and training.
 

@@ -46,7 +46,7 @@ class TranslationDetector:
     steps : int
         Of the training, each with 256 patches.
     max_pixels : int
-        Number of patches that are sampled.
+        Number of patches that are sampled, fewer with many bands.
     seed : int
         Of sample and training.
 

@@ -7,8 +7,9 @@ from typing import Self
 
 import numpy as np
 
-from geochange.blocks import MAD_TO_SIGMA, FloatArray
+from geochange.blocks import FloatArray
 from geochange.detectors.base import SIGMA_AT_HALF
+from geochange.detectors.statistics import MAD_TO_SIGMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,5 @@ class Yardstick:
 
     def count_sigmas(self, misfits: FloatArray) -> FloatArray:
         """Return how many standard deviations misfits lie above the median, at least 0."""
-        sigma = (misfits - np.float32(self.middle)) / np.float32(self.spread)
-        positive: FloatArray = np.maximum(sigma, 0)
-        return positive
+        sigma: FloatArray = (misfits - np.float32(self.middle)) / np.float32(self.spread)
+        return np.maximum(sigma, 0, out=sigma)

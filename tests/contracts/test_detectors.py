@@ -10,9 +10,14 @@ TRANSLATIONS = {"autoencoder", "translation-gan", "vae"}
 """Methods whose networks leave an error even where nothing changed."""
 
 
+QUICK = {"steps": 5, "max_pixels": 800}
+"""Options that make methods quick which train a network on the scene."""
+
+
 def build(name):
-    """Build a method; one that trains a network on the scene does so in a few steps."""
-    quick = {"steps": 5} if "steps" in METHODS[name].options else {}
+    """Build a method, a quick one where it would train a network for long."""
+    options = METHODS[name].options
+    quick = QUICK if "steps" in options else {"anchors": 200} if "anchors" in options else {}
     return METHODS[name].build(**quick)
 
 

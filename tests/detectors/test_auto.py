@@ -37,6 +37,7 @@ def traits(roles, after=None, gsd_m=None, dtype="uint16"):
         (traits(LANDSAT, gsd_m=30.0), "irmad"),
         (traits(LANDSAT, gsd_m=10.0), "context"),
         (traits(("nir",), after=RGBN[:3], gsd_m=30.0), "vae"),
+        (traits(LANDSAT, after=RGBN[:3], gsd_m=30.0), "irmad"),
         (traits(("sar", "sar"), dtype="float32"), "log-ratio"),
         (traits((None,), dtype="uint8"), "log-ratio"),
     ],
@@ -59,25 +60,22 @@ def test_an_assumption_is_said():
     assert "context" in reason
 
 
-def test_dates_of_two_sensors_are_translated():
-    choice = choose_method(traits(("sar",), after=("red", "green", "blue")))
+def test_one_band_beside_three_is_translated():
+    choice = choose_method(traits((None,), after=("red", "green", "blue")))
     assert choice.name == "vae"
     assert choice.reason.startswith("1 band before and 3 after: ")
 
 
 @pytest.mark.parametrize(
-    ("roles", "roles_after", "begins"),
-    [
-        (("sar",), ("pan",), "radar (sar) is compared with an optical image: "),
-        (("pan",), ("sar",), "an optical image is compared with radar (sar): "),
-    ],
+    ("roles", "roles_after"), [(("sar",), ("pan",)), (RGBN, ("sar", "sar", "sar"))]
 )
-def test_radar_beside_an_optical_band_is_another_sensor(roles, roles_after, begins):
-    pair = PairTraits(roles, roles_after, roles, roles_after=roles_after)
-    choice = choose_method(pair)
-    assert choice.name == "vae"
-    assert choice.reason.startswith(begins)
-    assert pair.may_be_radar
+def test_radar_beside_optical_bands_is_translated(roles, roles_after):
+    for first, second in ((roles, roles_after), (roles_after, roles)):
+        pair = PairTraits(first, second, first, roles_after=second)
+        choice = choose_method(pair)
+        assert choice.name == "vae"
+        assert choice.reason.startswith("radar and an optical image, ")
+        assert pair.may_be_radar
 
 
 def test_the_reason_says_what_radar_pixels_are_taken_for():

@@ -39,6 +39,16 @@ def test_nothing_valid_is_refused(pair):
         sample_patches(pair.blocks(TilePlan(pair.shape, 30, 2)), 5, 10, seed=0)
 
 
+def test_patches_of_many_bands_are_fewer(pair, monkeypatch):
+    monkeypatch.setattr("geochange.detectors.patches.MOST_VALUES", 75 * 30)
+    monkeypatch.setattr("geochange.detectors.patches.LEAST_PATCHES", 20)
+    counts = [
+        len(sample_patches(pair.blocks(TilePlan(pair.shape, 9, 2)), size, 500, seed=0)[0])
+        for size in (3, 5)
+    ]
+    assert counts == [83, 30]
+
+
 @pytest.mark.parametrize("count", [1, 2, 7, 16])
 def test_centres_are_found_again(count):
     patches = np.random.default_rng(0).normal(size=(count, 2, 5, 5)).astype(np.float32)

@@ -3,7 +3,6 @@ import pytest
 import rasterio
 
 from geochange.detectors.base import plan_tiles
-from geochange.detectors.log_ratio import LogRatio
 from geochange.detectors.ratio_clusters import RatioClusters
 from geochange.errors import BandError, InputError, UsageError
 from geochange.testing import ArrayPair, score_pair
@@ -82,15 +81,13 @@ def test_bad_input_is_refused():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("scene", "least"), [("sulzberger", 0.92), ("farmland", 0.86), ("yellow_b", 0.86)]
+    ("scene", "least"), [("sulzberger", 0.92), ("farmland", 0.87), ("yellow_b", 0.87)]
 )
-def test_kappa_on_sar_pairs_is_above_that_of_the_log_ratio(real_data, scene, least):
+def test_kappa_on_sar_pairs(real_data, scene, least):
     before, after, label = (
         rasterio.open(real_data / "sar" / scene / f"{name}.tif").read().astype(np.float32)
         for name in ("before", "after", "label")
     )
     pair = ArrayPair(before, after)
     found = score_pair(fit(RatioClusters(), pair), pair, tile_size=100) >= 0.5
-    ratio = LogRatio()
-    plain = score_pair(fit(ratio, pair), pair, tile_size=100) >= 0.17
-    assert kappa(found, label[0] > 0) > max(kappa(plain, label[0] > 0), least)
+    assert kappa(found, label[0] > 0) > least

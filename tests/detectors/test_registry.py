@@ -36,7 +36,7 @@ def test_options_reach_the_detector():
 )
 def test_fit_needs_no_margin_beyond_the_one_it_asks_for(name):
     pair = synthetic_pair((60, 60), bands=3)
-    quick = {"steps": 5} if "steps" in METHODS[name].options else {}
+    quick = {"steps": 5, "max_pixels": 500} if "steps" in METHODS[name].options else {}
     detector = get_detector(name, **quick)
     needed = getattr(detector, "fit_halo", detector.halo)
     scores = []
