@@ -7,9 +7,10 @@ from pathlib import Path
 
 import hard
 import sentinel2
+import series
 import vhr
 
-SCENES = {"vhr": vhr.make, "sentinel2": sentinel2.make, "hard": hard.make}
+SCENES = {"vhr": vhr.make, "sentinel2": sentinel2.make, "hard": hard.make, "series": series.make}
 
 
 def main() -> None:

@@ -14,6 +14,9 @@ FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 Places = NDArray[np.intp]
 
+MAD_TO_SIGMA = 1.482602218505602
+"""Standard deviation of normal values over their median absolute deviation."""
+
 
 @dataclass(frozen=True, slots=True)
 class PairTraits:
@@ -30,6 +33,8 @@ class PairTraits:
         Ground sampling distance of the grid in metres; None without CRS.
     dtype : str
         Pixel type of the before date's file.
+    roles_after : tuple of str or None
+        Roles of the bands of the after date; empty where nobody looked.
     """
 
     bands_before: tuple[str, ...]
@@ -37,11 +42,28 @@ class PairTraits:
     roles: tuple[str | None, ...]
     gsd_m: float | None = None
     dtype: str = "float32"
+    roles_after: tuple[str | None, ...] = ()
+
+    @property
+    def are_of_two_sensors(self) -> bool:
+        """Whether the dates differ in their number of bands, or one of them alone is radar.
+
+        Examples
+        --------
+        >>> names = ("VV",)
+        >>> PairTraits(names, names, ("sar",), roles_after=("pan",)).are_of_two_sensors
+        True
+        """
+        if len(self.bands_before) != len(self.bands_after):
+            return True
+        return bool(self.roles_after) and ("sar" in self.roles) != ("sar" in self.roles_after)
 
     @property
     def may_be_radar(self) -> bool:
         """Whether a band is radar, or a single one has no name that says otherwise."""
-        return "sar" in self.roles or (len(self.bands_before) == 1 and self.roles[:1] == (None,))
+        if "sar" in (*self.roles, *self.roles_after):
+            return True
+        return len(self.bands_before) == 1 and self.roles[:1] == (None,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,14 @@
-"""The job on one page: two dates in, one output directory out."""
+"""The job on one page: two dates in, one output directory out.
+
+``detect`` settles what is asked for, ``find_changes`` does it, line by line.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import os
-import pickle
 import shutil
 import tempfile
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,72 +16,45 @@ from pathlib import Path
 from typing import Any
 
 from geochange.alignment.grid import gsd_m
+from geochange.alignment.inputs import describe_inputs, list_inputs
 from geochange.alignment.pair import Pair, open_pair
 from geochange.detectability.limits import describe_limits, require_comparable, require_unsmoothed
-from geochange.detectors.auto import Choice, choose_method
+from geochange.detectors.auto import Choice
 from geochange.detectors.base import Detector
-from geochange.detectors.choosing import build_detector, name_network, settle_method
-from geochange.engine.preparing import F, check_preparation, prepare_pair
+from geochange.detectors.choosing import (
+    build_detector,
+    name_network,
+    require_probability,
+    settle_method,
+)
+from geochange.detectors.features import require_bands
+from geochange.engine.preparing import check_preparation, prepare_pair
+from geochange.engine.resuming import find_once, require_same_fit, require_same_tiles
 from geochange.engine.runner import Runner, count_tasks, open_runner
-from geochange.engine.scoring import Scored, fit_detector, require_valid, score_tiles
+from geochange.engine.scoring import fit_detector, require_valid, say_lost, score_tiles
 from geochange.engine.sizing import choose_tile_size, parse_memory
-from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_nothing
-from geochange.errors import DataWarning, OutputExistsError, UsageError, suggest
-from geochange.exports.products import (
-    PRODUCTS,
-    UNCERTAINTY,
-    Findings,
-    write_changes,
-    write_rasters,
-    write_views,
+from geochange.engine.stages import Progress, Stages, report_nothing
+from geochange.exports.fingerprint import fingerprint_inputs, list_settings
+from geochange.exports.finishing import (
+    Finish,
+    check_products,
+    conclude_run,
+    display_bands,
+    map_changes,
 )
-from geochange.exports.quicklook import Quicklook
-from geochange.exports.run import (
-    describe_inputs,
-    describe_run,
-    fingerprint_inputs,
-    fingerprint_run,
-)
-from geochange.exports.stac import write_item
-from geochange.io.outputs import (
-    amend_state,
-    new_folder,
-    once,
-    read_fingerprint,
-    read_state,
-    write_json,
-)
+from geochange.exports.products import PRODUCTS, UNCERTAINTY
+from geochange.exports.run import describe_run
+from geochange.io.outputs import new_folder, read_fingerprint, read_state
 from geochange.io.provenance import plain
-from geochange.io.scene import Scene, Source, describe_date
-from geochange.io.score import MASK_NODATA, SCORE_NODATA, coarsen
+from geochange.io.scene import Source
+from geochange.io.score import SCORE_NODATA
 from geochange.io.tilestore import TileStore
 from geochange.maps.areas import parse_area_px
 from geochange.maps.changemap import ChangeMap
-from geochange.maps.clean import Cleaning, clean
-from geochange.maps.features import change_features
+from geochange.maps.clean import Cleaning
 from geochange.maps.kept import Kept
-from geochange.maps.misregistration import add_risk
 from geochange.maps.preview import PreviewGrid
 from geochange.maps.threshold import check_threshold, choose_threshold, least_threshold
-from geochange.registration.residual import measure_residual
-from geochange.viz.pictures import choose_display_bands
-
-NOT_SETTINGS = (
-    "before",
-    "after",
-    "output",
-    "tile_size",
-    "workers",
-    "threads",
-    "scheduler",
-    "memory_limit",
-    "overwrite",
-    "resume",
-    "runner",
-    "on_progress",
-    "products",
-)
-"""Parameters of ``detect`` that do not change what it finds."""
 
 
 def detect(
@@ -110,7 +82,7 @@ def detect(
     mask_after: str | os.PathLike[str] | None = None,
     mask_codes: Sequence[int] | None = None,
     mask_clouds: bool = False,
-    resampling: str = "cubic",
+    resampling: str = "auto",
     register: str = "auto",
     normalize: str = "auto",
     denoise: str = "none",
@@ -228,7 +200,7 @@ def detect(
     >>> result.polygons()[["class", "area_m2", "score_mean"]]  # doctest: +SKIP
     """
     settings = list_settings(locals())
-    _check_products(products)
+    check_products(products)
     smoothing = check_preparation(settings)
     pair = open_pair(
         before,
@@ -254,9 +226,10 @@ def detect(
     choice = settle_method(
         *name_network(method, model, options), pair.traits, shift_tolerance=shift_tolerance
     )
+    require_bands(features, pair.traits)
     detector = build_detector(choice, shift_tolerance, features)
     if uncertainty:
-        _require_probability(detector, choice.name)
+        require_probability(detector, choice.name)
     if sensitivity:
         require_comparable(pair)
         require_unsmoothed(smoothing)
@@ -291,15 +264,10 @@ def detect(
     ):
         if not (folder / "run.json").exists():  # else it was stopped after its last file
             state = read_state(folder) or {}
-            if state["tile_size"] != size and (tile_size or memory_limit):
-                msg = (
-                    f"the unfinished run has tiles of {state['tile_size']} px, this would take "
-                    f"{size}; leave the tile size and memory limit as they were, or start anew"
-                )
-                raise OutputExistsError(msg)
+            require_same_tiles(state, size, asked=bool(tile_size or memory_limit))
+            finish = Finish(cleaning, smooth, [*products, UNCERTAINTY] if uncertainty else products)
             job = Job(
-                (before, after), pair, inputs, choice, detector, rule, cleaning, smooth,
-                [*products, UNCERTAINTY] if uncertainty else products, settings, key,
+                (before, after), pair, inputs, choice, detector, rule, finish, settings, key,
                 int(state["tile_size"]), str(state["attempt"]),
             )  # fmt: skip
             with Stages(crew, on_progress) as stages:
@@ -318,9 +286,7 @@ class Job:
     choice: Choice
     detector: Detector
     rule: str
-    cleaning: Cleaning
-    smooth: bool
-    products: Sequence[str]
+    finish: Finish
     settings: Mapping[str, object]
     key: str
     tile_size: int
@@ -337,182 +303,28 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
         Of :func:`geochange.io.outputs.new_folder`, with its state.
     stages : Stages
     """
-    detector, products = job.detector, job.products
+    detector = job.detector
     tiles = folder / "tiles" / job.attempt  # workers that are late write nowhere else
     tiles.mkdir(parents=True, exist_ok=True)
-    prepared = prepare_pair(job.pair, job.settings, stages, partial(_find_once, folder))
+    prepared = prepare_pair(job.pair, job.settings, stages, partial(find_once, folder))
     pair = prepared.pair
     score = TileStore(tiles / "score", pair.geobox, job.tile_size, "uint16", SCORE_NODATA)
-    mask = TileStore(tiles / "mask", pair.geobox, job.tile_size, "uint8", MASK_NODATA)
     with stages.stage("fit"):
         left_out = fit_detector(detector, pair, stages)
-        _require_same_fit(detector, folder)
+        require_same_fit(detector, folder)
     score_at_p = getattr(detector, "score_at_p", None)
     kept = Kept(score, least_threshold(job.rule, score_at_p=score_at_p))
     with stages.stage("score"):
-        grid = PreviewGrid(pair.shape, _display_bands(pair))
+        grid = PreviewGrid(pair.shape, display_bands(pair))
         scored = score_tiles(detector, pair, kept, grid, stages)
         require_valid(int(scored.histogram.sum()), pair)
     found = choose_threshold(scored.histogram, job.rule, score_at_p=score_at_p)
-    with stages.stage("clean"), once(tiles / "mask.done") as needed:
-        if needed:
-            clean(score, mask, found, job.cleaning, run=stages.run_here)
     method = asdict(job.choice) | getattr(detector, "provenance", {})
     run = describe_run(job.key, job.sources, pair, job.inputs, method, found, job.settings)
     run |= prepared.describe() | {"quarantine": scored.quarantine}
-    run |= {"notes": [*pair.notes, *_say_lost(left_out, scored)]}
-    quicklook = Quicklook.of(scored.preview)
-    findings = Findings(
-        pair, score, mask, scored.histogram, found, quicklook, run, prepared.registration
-    )
-    with stages.stage("rasters"):
-        write_rasters(findings, folder, products, run=stages.run)
-    if "changes" in products:
-        with stages.stage("polygons"):
-            features = change_features(
-                mask,
-                score,
-                pair,
-                kept=kept,
-                risk=prepared.risk,
-                connectivity=job.cleaning.connectivity,
-                smoothed=job.smooth,
-                seen=quicklook.mark,
-                run=partial(stages.run, in_flight=4),
-            )
-            risky = add_risk(features, pair, measure_residual(prepared.registration))
-            write_changes(findings, risky, folder)
-    quicklook.save(folder / "quicklook")
+    run |= {"notes": [*pair.notes, *say_lost(left_out, scored)]}
+    findings = map_changes(prepared, kept, scored, found, run, job.finish, folder, stages)
     if job.settings["sensitivity"]:
         with stages.stage("sensitivity"):
             run["sensitivity"] = describe_limits(pair, detector, scored.histogram, found, stages)
-    with stages.stage("report"):
-        write_views(findings, folder, products, run=stages.run)
-    run["score_histogram"] = coarsen(scored.histogram).tolist()
-    run |= {"seconds": stages.seconds, "peak_memory_bytes": peak_memory_bytes()}
-    write_item(run, folder, folder.name.removesuffix(".partial"))
-    write_json(folder / "run.json", run)
-
-
-def _find_once(folder: Path, name: str, kind: type[F], find: Callable[[], F]) -> F:
-    """Find something of the pair; a run that is resumed goes on with what was found before."""
-    known = (read_state(folder) or {}).get(name)
-    if known is not None:
-        return kind.recall(known)
-    found = find()
-    amend_state(folder, **{name: found.store()})
-    return found
-
-
-def _require_same_fit(detector: Detector, folder: Path) -> None:
-    """See that tiles scored before a stop and those to come are scored by the same method."""
-    learned = hashlib.sha256(pickle.dumps(detector)).hexdigest()
-    before = (read_state(folder) or {}).get("learned")
-    amend_state(folder, learned=before or learned)
-    if before not in (None, learned):
-        msg = (
-            "the method learned something else than before the run was stopped: the inputs could "
-            "not be read as before; start anew (--overwrite)"
-        )
-        raise OutputExistsError(msg)
-
-
-def _say_lost(left_out: Sequence[str], scored: Scored) -> list[str]:
-    """Warn of what failed and is left out or without data, and return the words."""
-    if left_out:
-        note = f"{len(left_out)} tiles to learn from could not be read whole; {left_out[0]}"
-        warnings.warn(note, DataWarning, stacklevel=2)
-        return [note, *_say_lost([], scored)]
-    if not scored.quarantine:
-        return []
-    first, count = scored.quarantine[0], len(scored.quarantine)
-    note = (
-        f"{scored.lost_px} px in {count} tile{'s' if count > 1 else ''} could not be read or "
-        f"scored and are without data; the first: {first['reason']}"
-    )
-    warnings.warn(note, DataWarning, stacklevel=2)
-    return [note]
-
-
-def list_inputs(pair: Pair, *others: object) -> list[str]:
-    """Return the local files that a run reads."""
-    given = [str(other) for other in others if isinstance(other, str | os.PathLike)]
-    return [name for name in [*pair.paths, *given] if Path(name).is_file()]
-
-
-def _check_products(products: Sequence[str]) -> None:
-    if isinstance(products, str):
-        msg = f"products is a list of names, got '{products}'; write ['{products}']"
-        raise UsageError(msg)
-    for name in products:
-        if name not in PRODUCTS:
-            msg = f"unknown product '{name}'{suggest(name, PRODUCTS)}"
-            raise UsageError(msg)
-    if "changes" not in products and {"qgis", "report"} & set(products):
-        msg = "products 'qgis' and 'report' need 'changes'; add it"
-        raise UsageError(msg)
-
-
-def _require_probability(detector: Detector, method: str) -> None:
-    if not getattr(detector, "score_is_probability", False):
-        msg = (
-            f"uncertainty needs a score that is a probability, and that of '{method}' is none; "
-            "leave it out, or use a trained network (method 'network')"
-        )
-        raise UsageError(msg)
-
-
-def _display_bands(pair: Pair) -> tuple[int, ...]:
-    """Return bands to show that both dates have."""
-    count = min(len(pair.before.bands), len(pair.after.bands))
-    return choose_display_bands(pair.traits.roles[:count])
-
-
-def key_of(before: Source, after: Source, settings: Mapping[str, object]) -> str:
-    """Return the fingerprint of the run that ``detect`` would make with ``settings``.
-
-    Raises
-    ------
-    InputError
-        An input cannot be described.
-    """
-    parameters = inspect.signature(detect).parameters.values()
-    everything = {p.name: p.default for p in parameters} | dict(settings)
-    products = sorted(everything["products"])
-    return fingerprint_run(before, after, list_settings(everything) | {"products": products})
-
-
-def list_settings(parameters: Mapping[str, object]) -> dict[str, object]:
-    """Return those parameters of ``detect`` that change what it finds, plain enough for JSON."""
-    kept = {name: plain(value) for name, value in parameters.items() if name not in NOT_SETTINGS}
-    return kept | {"options": kept["options"] or {}}
-
-
-def describe(
-    before: Source, after: Source | None = None, **pair_settings: object
-) -> dict[str, list[str]]:
-    """Say what a date holds or how a pair would be brought together; reads metadata only."""
-    scenes = [describe_date(date) for date in (before, after) if date is not None]
-    facts = {
-        when: _scene_lines(scene) for when, scene in zip(("before", "after"), scenes, strict=False)
-    }
-    if after is not None:
-        pair = open_pair(before, after, **pair_settings)  # type: ignore[arg-type]
-        choice = choose_method(pair.traits)
-        facts["pair"] = list(pair.notes)
-        facts["method"] = [f"{choice.name}: {choice.reason}"]
-    return facts
-
-
-def _scene_lines(scene: Scene) -> list[str]:
-    lines = [f"date {scene.date or 'unknown'}, bands {', '.join(scene.bands)}", *scene.notes]
-    for file in scene.files:
-        height, width = (int(n) for n in file.geobox.shape)
-        size = gsd_m(file.geobox)
-        place = f"{file.geobox.crs or 'no CRS'}" + (f", {size:.4g} m" if size else "")
-        nodata = "none" if file.nodata[0] is None else f"{file.nodata[0]:g}"
-        lines.append(
-            f"{file.path}: {height} x {width} px, {len(file.bands)} x {file.dtype}, {place}, "
-            f"nodata {nodata}"
-        )
-    return lines
+    conclude_run(findings, job.finish, folder, stages)

@@ -81,6 +81,7 @@ class Pair:
             roles=self.before.roles,
             gsd_m=gsd_m(self.geobox),
             dtype=self.scenes[0].files[0].dtype if self.scenes else "float32",
+            roles_after=self.after.roles,
         )
 
     def read(self, tile: Tile) -> PairBlock:
@@ -129,7 +130,7 @@ def open_pair(
     mask_before: str | os.PathLike[str] | None = None,
     mask_after: str | os.PathLike[str] | None = None,
     mask_codes: Sequence[int] | None = None,
-    resampling: str = "cubic",
+    resampling: str = "auto",
     nodata: float | None = None,
     date_before: str | None = None,
     date_after: str | None = None,
@@ -157,8 +158,9 @@ def open_pair(
         and polygons.
     mask_codes : sequence of int, optional
         Codes that mask; see :func:`geochange.io.masks.open_mask`.
-    resampling : {'nearest', 'bilinear', 'cubic', 'lanczos', 'average'}
-        Kernel of the warp.
+    resampling : {'auto', 'nearest', 'bilinear', 'cubic', 'lanczos', 'average'}
+        Kernel of the warp; ``auto`` is ``cubic``, and ``lanczos`` where
+        registration moves pixels of one size, which blurs them less.
     nodata : float, optional
         Value without data at both dates, instead of what the files say.
     date_before, date_after : str, optional
@@ -205,7 +207,7 @@ def open_pair(
             masks = (opened,)
             notes.append(f"{when}: {said}")
         readers.append(read_date(scene, index, geobox, resampling, masks))
-    notes += _describe_grids(scenes, readers, geobox, whole, resampling)
+    notes += _describe_grids(scenes, readers, geobox, whole)
     return Pair(readers[0], readers[1], geobox, area, turned, tuple(notes))
 
 
@@ -226,7 +228,6 @@ def _describe_grids(
     readers: Sequence[DateReader],
     geobox: GeoBox,
     whole: GeoBox,
-    resampling: str,
 ) -> list[str]:
     """Say what was done to bring the dates together."""
     height, width = (int(n) for n in geobox.shape)
@@ -245,5 +246,5 @@ def _describe_grids(
             own = warped[0].file.geobox
             source = "own grid" if own.crs == geobox.crs else str(own.crs)
             count = f"{len(warped)} of {len(files)} files" if len(files) > 1 else "file"
-            notes.append(f"{when}: {count} resampled ({resampling}) from {source}")
+            notes.append(f"{when}: {count} resampled ({warped[0].kernel}) from {source}")
     return notes

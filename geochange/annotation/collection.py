@@ -16,10 +16,10 @@ from urllib.parse import quote
 
 from geochange.annotation.opening import NAME, TILE_SIZE, create_project, open_project
 from geochange.annotation.project import Project
-from geochange.annotation.schema import Schema
 from geochange.annotation.states import DONE
 from geochange.errors import InputError, InputNotFoundError, OutputExistsError
 from geochange.io.scene import Source
+from geochange.labels.schema import Schema
 
 LIST = "collection.json"
 COUNTS = f"""

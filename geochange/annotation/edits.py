@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from geochange.annotation.refusals import UNUSABLE, RefusedError
-from geochange.annotation.schema import Schema
 from geochange.annotation.states import check_annotation, check_tile_state
+from geochange.labels.schema import Schema
 
 KINDS = (
     "draw", "edit", "accept", "reject", "class", "delete", "brush", "wand", "split", "merge",

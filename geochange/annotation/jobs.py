@@ -23,7 +23,7 @@ class Job:
     ----------
     id : int
     kind : str
-        ``levels`` or ``prelabels``.
+        ``levels``, ``prelabels`` or ``improve``.
     state : str
         ``running``, ``done``, ``failed`` or ``stopped``.
     stage : str

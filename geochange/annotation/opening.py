@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from geochange.alignment.inputs import describe_inputs
 from geochange.alignment.pair import Pair
 from geochange.annotation.database import Database
 from geochange.annotation.levels import LevelCache
@@ -23,7 +24,6 @@ from geochange.annotation.registered import (
     picture_key,
     registration_of,
 )
-from geochange.annotation.schema import Schema, parse_schema
 from geochange.annotation.stretch import measure_stretch
 from geochange.errors import (
     DataWarning,
@@ -33,9 +33,9 @@ from geochange.errors import (
     OutputExistsError,
     UsageError,
 )
-from geochange.exports.run import describe_inputs
 from geochange.io.provenance import plain
 from geochange.io.scene import Source
+from geochange.labels.schema import Schema, parse_schema
 from geochange.maps.changemap import open_map
 from geochange.registration.result import check_mode
 from geochange.tiles import TilePlan

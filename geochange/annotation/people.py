@@ -13,8 +13,8 @@ from shapely.geometry.base import BaseGeometry
 
 from geochange.annotation.database import Database
 from geochange.annotation.geometry import polygonal
-from geochange.annotation.schema import Schema
 from geochange.annotation.states import DONE, RETURNED
+from geochange.labels.schema import Schema
 
 HASTY_SECONDS = 0.7
 """Candidates accepted faster than this were hardly looked at."""

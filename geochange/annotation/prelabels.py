@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from geochange.annotation.database import Database
 from geochange.annotation.geometry import SIMPLIFY_PX
-from geochange.annotation.schema import Schema
 from geochange.errors import GridError
+from geochange.labels.schema import Schema
 from geochange.maps.changemap import ChangeMap
 
 TOUCHED = 0.3

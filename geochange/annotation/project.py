@@ -28,10 +28,10 @@ from geochange.annotation.refusals import NOT_FOUND, RefusedError
 from geochange.annotation.registered import apply_registration, picture_key, registration_of
 from geochange.annotation.reviewing import Person
 from geochange.annotation.saving import save_edit
-from geochange.annotation.schema import Schema
 from geochange.annotation.views import latest_run
 from geochange.errors import InputError
 from geochange.io.scene import Source
+from geochange.labels.schema import Schema
 from geochange.maps.changemap import ChangeMap, open_map
 from geochange.pipeline import detect
 from geochange.tiles import TilePlan
@@ -221,6 +221,20 @@ class Project:
         return self.jobs.start("prelabels", lambda job: self._detect(job, settings))
 
     def _detect(self, job: Job, settings: dict[str, Any]) -> str:
+        return self.detect_anew(job, settings, name=settings["model"] or "")
+
+    def detect_anew(self, job: Job, settings: Mapping[str, Any], *, name: str = "") -> str:
+        """Detect change and take what is found as candidates of a new run; returns what to say.
+
+        Parameters
+        ----------
+        job : Job
+            Told of the progress.
+        settings : mapping
+            Arguments of :func:`geochange.detect`.
+        name : str
+            Of the run; the method's when empty.
+        """
         folder = self.folder / "runs"
         folder.mkdir(exist_ok=True)
         number = sum(1 for _ in folder.iterdir()) + 1
@@ -232,7 +246,7 @@ class Project:
         )  # fmt: skip
         job.report("candidates", 0, 1)
         self.adopt_registration(result)
-        run = self.add_run(result.path, settings["model"] or "")
+        run = self.add_run(result.path, name)
         row = self.database.read().execute("SELECT * FROM model_run WHERE id = ?", (run,))
         found = row.fetchone()
         return f"{found['candidates']} candidates by {found['name']}"

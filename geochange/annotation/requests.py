@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from geochange.annotation.geometry import combine, parse_polygon, plain_geometry
+from geochange.annotation.improving import (
+    describe_improvement,
+    start_improvement,
+    use_improvement,
+    write_every,
+)
 from geochange.annotation.leases import end_lease, list_leases, take_lease
 from geochange.annotation.people import measure_people
 from geochange.annotation.pictures import render_score_tile
@@ -249,6 +255,25 @@ def get_detectors(call: Call) -> Any:
     return {"methods": ["auto", *methods], "models": [model.name for model in list_models()]}
 
 
+def get_improvement(call: Call) -> Any:
+    """Return how many tiles the model could learn from, and what it learned last."""
+    return describe_improvement(call.project)
+
+
+def put_improvement(call: Call) -> Any:
+    """Set after how many new tiles the page offers to improve the model."""
+    write_every(call.project, call.fields.get("every"))
+    return describe_improvement(call.project)
+
+
+def post_improvement(call: Call) -> Any:
+    """Improve the model with the labels so far, or use a network that was kept back."""
+    number = call.fields.get("use")
+    if number is None:
+        return start_improvement(call.project).describe()
+    return use_improvement(call.project, _integer(number)).describe()
+
+
 def post_queue(call: Call) -> Any:
     """Put the tiles in another order."""
     seed = call.fields.get("seed")
@@ -332,6 +357,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", "/api/jobs/{job}", delete_job),
     ("GET", "/api/detectors", get_detectors),
     ("POST", "/api/prelabels", post_prelabels),
+    ("GET", "/api/improvement", get_improvement),
+    ("PUT", "/api/improvement", put_improvement),
+    ("POST", "/api/improvement", post_improvement),
     ("POST", "/api/queue", post_queue),
 )
 """Method, address, handler."""

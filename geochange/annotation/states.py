@@ -9,7 +9,7 @@ from typing import Any
 
 from geochange.annotation.geometry import parse_polygon, plain_geometry
 from geochange.annotation.refusals import UNUSABLE, RefusedError
-from geochange.annotation.schema import Schema
+from geochange.labels.schema import Schema
 
 TODO = "todo"
 RETURNED = "returned"

@@ -9,10 +9,10 @@ import numpy as np
 import shapely
 
 from geochange.annotation.geometry import polygonal
-from geochange.annotation.labels import to_grid
 from geochange.annotation.project import Project
 from geochange.io.polygons import place_polygons
 from geochange.io.vector import read_vector
+from geochange.maps.polygons import to_pixels
 
 
 def import_truth(
@@ -44,7 +44,7 @@ def import_truth(
     """
     frame = read_vector(os.fspath(path))
     placed = place_polygons(list(frame.geometry), frame.crs, project.pair.geobox, os.fspath(path))
-    whole = shapely.union_all(to_grid(np.asarray(placed, dtype=object), project))
+    whole = shapely.union_all(to_pixels(np.asarray(placed, dtype=object), project.pair.geobox))
     chosen = set(tiles) if tiles is not None else None
     with project.database.write() as db:
         rows = db.execute("SELECT * FROM tile WHERE probe_of IS NULL").fetchall()

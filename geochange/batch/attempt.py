@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,8 +15,10 @@ from geochange.batch.manifest import Item
 from geochange.batch.results import ItemResult, list_failed_tiles, read_run, sum_up
 from geochange.engine.stages import Progress, report_nothing
 from geochange.errors import ClusterError, GeochangeError, ResourceError
+from geochange.exports.fingerprint import fingerprint_run, list_settings
 from geochange.io.atomic import is_full
-from geochange.pipeline import detect, key_of
+from geochange.io.scene import Source
+from geochange.pipeline import detect
 
 Reporter = Callable[[str], Progress]
 """Takes an item's id, returns the ``on_progress`` of its run."""
@@ -107,6 +110,20 @@ class Batch:
             progress(stage, done, total)
 
         return report
+
+
+def key_of(before: Source, after: Source, settings: Mapping[str, object]) -> str:
+    """Return the fingerprint of the run that ``detect`` would make with ``settings``.
+
+    Raises
+    ------
+    InputError
+        An input cannot be described.
+    """
+    parameters = inspect.signature(detect).parameters.values()
+    everything = {p.name: p.default for p in parameters} | dict(settings)
+    products = sorted(everything["products"])
+    return fingerprint_run(before, after, list_settings(everything) | {"products": products})
 
 
 def _explain(error: Exception) -> str:

@@ -20,8 +20,8 @@ from geochange.batch.summary import write_summary
 from geochange.engine.runner import open_runner
 from geochange.engine.sizing import parse_memory
 from geochange.errors import GeochangeError, UsageError
+from geochange.exports.info import describe
 from geochange.io.atomic import explain_failure
-from geochange.pipeline import describe
 
 ENGINE = ("workers", "threads", "scheduler")
 """Settings of the one runner that all pairs share."""

@@ -16,8 +16,11 @@ from geochange.errors import GeochangeError, GeochangeWarning, suggest
 
 VERBS = {
     "info": "Show what a file, a date or a pair holds and how it would be brought together.",
-    "align": "Write both dates of a pair on one grid.",
+    "align": "Register a pair: write both dates on one grid, each pixel where it belongs.",
     "detect": "Find what changed between two images: the main job.",
+    "fuse": "Make one change map of several finished runs.",
+    "threshold": "Choose the threshold of a finished run on labels.",
+    "series": "Find when the ground changed over many dates.",
     "vectorize": "Turn a change mask into polygons.",
     "evaluate": "Measure a change map against a reference.",
     "methods": "List the change detectors, or show one of them.",
@@ -25,13 +28,16 @@ VERBS = {
     "sensitivity": "Measure how small and how faint a change a method finds in a pair.",
     "explain": "Say which bands, dates and pixels made a part of a map change.",
     "annotate": "Label change in a browser, with pre-labels to accept or reject.",
-    "export": "Write the changes of a finished run, or a network, in another format.",
+    "agree": "Measure how well several people agree; write where not, and what most say.",
+    "export": "Write the changes of a finished run, a network or labels in another format.",
     "train": "Train a network on labelled pairs; resumes exactly where it stopped.",
     "finetune": "Train on from a checkpoint, with other scenes and other bands.",
     "tune": "Try settings of a training and keep the best.",
     "batch": "Run detect over a manifest of pairs; resumes where it stopped.",
     "demo": "Run the main job on a sample scene.",
 }
+OTHER_NAMES = {"register": "align", "coregister": "align", "normalize": "align"}
+"""What a verb could be called as well, for the hint."""
 INTERRUPTED = 130
 
 
@@ -55,7 +61,9 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Suggest the nearest verb for an unknown one."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            msg = f"unknown command '{args[0]}'{suggest(args[0], VERBS)}"
+            meant = OTHER_NAMES.get(args[0])
+            hint = f"; did you mean '{meant}'?" if meant else suggest(args[0], VERBS)
+            msg = f"unknown command '{args[0]}'{hint}"
             raise click.UsageError(msg)
         return super().resolve_command(ctx, args)
 

@@ -64,6 +64,26 @@ DEFAULT = "labels.gcproj"
     help="Whose labels these are; repeat it for a link each. Default: your user name.",
 )
 @click.option(
+    "--import",
+    "files",
+    multiple=True,
+    type=click.Path(),
+    help="Labels to take in: polygons, or a mask raster of classes; repeatable.",
+)
+@click.option(
+    "--import-as",
+    type=click.Choice(["pending", "accepted"]),
+    default="pending",
+    show_default=True,
+    help="Whether they wait for a verdict.",
+)
+@click.option(
+    "--copy-of",
+    type=click.Path(),
+    help="Make OUTPUT a blind copy of these labels: the same tiles and candidates, no verdicts.",
+)
+@click.option("--no-server", is_flag=True, help="Make or fill the folder, and show no page.")
+@click.option(
     "--reviewer",
     "reviewers",
     multiple=True,
@@ -98,6 +118,10 @@ def command(
     options: dict[str, object],
     threshold: str | None,
     annotators: tuple[str, ...],
+    files: tuple[str, ...],
+    import_as: str,
+    copy_of: str | None,
+    no_server: bool,
     reviewers: tuple[str, ...],
     honeypots: float | None,
     truth: str | None,
@@ -117,17 +141,27 @@ def command(
     geochange annotate --run out -o labels.gcproj
     geochange annotate pairs.csv -o labels.gcproj        # several pairs: id, before, after
     geochange annotate -o labels.gcproj
+    geochange annotate --copy-of labels.gcproj -o bob.gcproj
     """
     from geochange.annotation.serving import require_server, serve
 
-    require_server()
+    if not no_server:
+        require_server()
     fresh = not Path(output).exists()
+    if copy_of is not None:
+        _copy(copy_of, output, before, run)
+        fresh = False
     labels = _open(output, before, after, run, making, fresh=fresh)
     detect = (method or model or (fresh and run is None)) and method != "none"
     wanted = {"method": method or "auto", "model": model, "options": options,
               "threshold": threshold}  # fmt: skip
     try:
         _set_checks(labels, honeypots, truth)
+        for file in files:
+            _import(labels, file, import_as, annotators)
+        if no_server:
+            click.echo(output)
+            return
         _begin(labels, wanted if detect else None, verbose=bool(verbose))
 
         def tell(links: dict[str, str]) -> None:
@@ -187,6 +221,41 @@ def _begin(
         labels.start_detection(**detection)
 
 
+def _copy(source: str, output: str, before: str | list[str] | None, run: str | None) -> None:
+    from geochange.annotation.copying import copy_project
+
+    if before is not None or run is not None:
+        msg = "--copy-of takes the images of the labels that it copies; give no others"
+        raise click.UsageError(msg)
+    copy_project(source, output)
+
+
+def _import(
+    project: Project | Collection, file: str, verdict: str, annotators: tuple[str, ...]
+) -> None:
+    from geochange.annotation.collection import Collection
+    from geochange.annotation.importing import import_labels
+
+    if isinstance(project, Collection):
+        msg = "--import takes labels of one pair; give the folder of the pair with -o"
+        raise click.UsageError(msg)
+    name = annotators[0] if annotators else _user_name()
+    done = import_labels(project, file, annotator=name, verdict=verdict)
+    facts = {
+        "cut at the border": done.clipped,
+        "outside": done.outside,
+        "in tiles that were done, left out": done.in_done_tiles,
+    }
+    said = [f"{count} {what}" for what, count in facts.items() if count]
+    said += [f"{done.tiles} tiles are done"] if done.tiles else []
+    first = project.schema.classes[0].name
+    said += [
+        f"no class is called {word} ({count}): {first} now"
+        for word, count in done.unknown_classes.items()
+    ]
+    click.echo("; ".join([f"{file}: {done.added} labels", *said]))
+
+
 def _user_name() -> str:
     try:
         return getpass.getuser()
@@ -205,7 +274,7 @@ def _open(
 ) -> Project | Collection:
     from geochange.annotation.collection import create_collection, is_collection, open_collection
     from geochange.annotation.opening import create_project, open_project
-    from geochange.annotation.schema import read_schema
+    from geochange.labels.schema import read_schema
 
     if not fresh and is_collection(output):
         return open_collection(output)

@@ -35,7 +35,7 @@ DESCRIPTIONS = {
     "--method",
     help="integrated-gradients (default for networks), grad-cam, or occlusion (any method).",
 )
-@click.option("--stage", help="Part of the network for grad-cam. Default: where it compares dates.")
+@click.option("--stage", help="Part of the network for grad-cam. Default: a level of the decoder.")
 @click.option(
     "--steps", type=int, default=32, show_default=True, help="Gradients that are taken per date."
 )

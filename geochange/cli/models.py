@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,18 @@ if TYPE_CHECKING:
     from geochange.nn.shelf import Model
 
 SCORES = {"f1": "F1", "average_precision": "AP"}
-"""Figures of the card that the table shows, and what they are called there."""
+"""Figures that the list shows, and what they are called there."""
+FIGURES = SCORES | {
+    "iou": "IoU",
+    "precision": "precision",
+    "recall": "recall",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+    "calibrated_error": "with temperature",
+}
+"""What figures of a card are called; others have the names that the card gives."""
 INDENT = 16
-SHORT = 60
+WIDTH = 100
 
 
 @click.command("models")
@@ -56,19 +66,23 @@ def _describe(model: Model) -> dict[str, object]:
 
 def _print_entry(model: Model) -> None:
     card = model.card
+    auto = "method auto takes it where it fits" if card.automatic else "for --model only"
     lines = [
         card.title,
-        f"{_list_bands(card)}; pixels of {_size(card)}",
-        *_list_scores(card.metrics),
-        f"{_weight(model)}; training data: {_short(_list_terms(card))}",
+        f"{_list_bands(card)}; pixels of {_size(card)}; {auto}",
+        *_list_scores(card.metrics, SCORES),
+        f"{_weight(model)}; training data: {_list_terms(card)}",
     ]
-    click.echo(f"{model.name:<{INDENT - 1}} {lines[0]}")
-    for line in lines[1:]:
-        click.echo(" " * INDENT + line)
+    blank = " " * INDENT
+    for number, line in enumerate(lines):
+        first = blank if number else f"{model.name:<{INDENT - 1}} "
+        shown = textwrap.wrap(line, WIDTH, initial_indent=first, subsequent_indent=blank + "  ")
+        click.echo("\n".join(shown))
 
 
 def _print_card(model: Model) -> None:
     card = model.card
+    all_figures = {metric.name: metric.name for metric in card.metrics} | FIGURES
     facts = [
         ("model", model.name),
         ("for", card.title),
@@ -76,8 +90,8 @@ def _print_card(model: Model) -> None:
         ("pixels", _size(card)),
         ("classes", ", ".join(card.classes)),
         ("threshold", f"{card.threshold:g}, scores divided by temperature {card.temperature:g}"),
-        ("auto", "may be chosen by method auto" if card.automatic else "only by its name"),
-        *(("figure", f"{m.name} {m.value:.4g} ({m.split})") for m in card.metrics),
+        ("auto", _say_auto(model)),
+        *(("figures", line) for line in _list_scores(card.metrics, all_figures)),
         *(("trained on", f"{data.name}: {data.terms}") for data in card.training),
         ("created", card.created or "unknown"),
         ("network", f"{card.architecture}, {_weight(model)}"),
@@ -90,6 +104,14 @@ def _print_card(model: Model) -> None:
     for label, fact in facts:
         click.echo(f"{'' if label == last else label:<11} {fact}")
         last = label
+
+
+def _say_auto(model: Model) -> str:
+    from geochange.nn.shelf import find_model, is_shipped
+
+    if not (is_shipped(model.name) and find_model(model.name) == model.path):
+        return "no: a file is used when --model names it"
+    return "taken where it fits" if model.card.automatic else "no: for --model only"
 
 
 def _list_bands(card: Card, *, waves: bool = False) -> str:
@@ -111,18 +133,14 @@ def _size(card: Card) -> str:
     return f"{low:.3g} m" if low == high else f"{low:.3g} to {high:.3g} m"
 
 
-def _list_scores(metrics: Sequence[Metric]) -> list[str]:
-    """One line for each split: ``F1 0.66, AP 0.65 (building, 9 validation scenes)``."""
-    splits = dict.fromkeys(metric.split for metric in metrics if metric.name in SCORES)
-    return [
-        ", ".join(
-            f"{SCORES[m.name]} {m.value:.3f}"
-            for m in metrics
-            if m.split == split and m.name in SCORES
-        )
-        + f" ({split})"
-        for split in splits
-    ]
+def _list_scores(metrics: Sequence[Metric], names: Mapping[str, str]) -> list[str]:
+    """One line for each split: ``F1 0.660, AP 0.650 (building, 9 validation scenes)``."""
+    found: dict[str, list[str]] = {}
+    for metric in metrics:
+        if metric.name in names:
+            said = f"{names[metric.name]} {metric.value:.3f}"
+            found.setdefault(metric.split, []).append(said)
+    return [f"{', '.join(said)} ({split})" for split, said in found.items()]
 
 
 def _list_terms(card: Card) -> str:
@@ -130,10 +148,6 @@ def _list_terms(card: Card) -> str:
     terms = dict.fromkeys(data.terms for data in card.training)
     named = {t: ", ".join(data.name for data in card.training if data.terms == t) for t in terms}
     return "; ".join(f"{names} ({t})" for t, names in named.items()) or "not stated"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= SHORT else f"{text[: SHORT - 3].rstrip()}..."
 
 
 def _weight(model: Model) -> str:

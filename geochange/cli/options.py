@@ -45,6 +45,15 @@ def split_numbers(_: click.Context, __: click.Parameter, value: str | None) -> l
         raise click.BadParameter(msg) from error
 
 
+def split_floats(_: click.Context, __: click.Parameter, value: str | None) -> list[float] | None:
+    """Turn ``2,1,0.5`` into numbers."""
+    try:
+        return [float(part) for part in value.split(",")] if value else None
+    except ValueError as error:
+        msg = f"'{value}' is not a comma-separated list of numbers"
+        raise click.BadParameter(msg) from error
+
+
 def parse_connectivity(_: click.Context, __: click.Parameter, value: str) -> int:
     """Take 4 or 8."""
     if value not in ("4", "8"):
@@ -119,9 +128,10 @@ pair_options: Callable[[F], F] = stack(
     ),
     click.option(
         "--resampling",
-        default="cubic",
+        default="auto",
         show_default=True,
-        help="Kernel where grids differ: nearest, bilinear, cubic, lanczos, average.",
+        help="Kernel where grids differ: nearest, bilinear, cubic, lanczos, average; auto is "
+        "cubic, and lanczos where registration moves pixels of one size.",
     ),
 )
 tile_option = click.option(
@@ -264,4 +274,20 @@ detect_options: Callable[[F], F] = stack(
         is_flag=True,
         help="Measure how small and faint a change is found; see `geochange sensitivity`.",
     ),
+)
+revision_options: Callable[[F], F] = stack(
+    click.option("--threshold", help="Rule or score, see `geochange detect`. Default: what fits."),
+    click.option(
+        "--min-area", help="Smallest change kept. Default of all these: as the first run."
+    ),
+    click.option("--max-hole", help="Largest hole that is filled."),
+    click.option(
+        "--connectivity",
+        type=click.Choice(["4", "8"]),
+        callback=lambda _, __, value: None if value is None else int(value),
+        help="Neighbours that make pixels one change.",
+    ),
+    click.option("--opening", type=int, help="Radius in px of a morphological opening."),
+    click.option("--closing", type=int, help="Radius in px of a morphological closing."),
+    click.option("--smooth/--no-smooth", default=None, help="Round the polygons' borders."),
 )

@@ -60,8 +60,25 @@ training_options: Callable[[F], F] = stack(
 )
 
 
+def print_template(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Print a config that explains itself, and end."""
+    if asked and not context.resilient_parsing:
+        from geochange.training.template import write_template
+
+        click.echo(write_template(), nl=False)
+        context.exit()
+
+
 @click.command("train")
 @click.argument("config", type=click.Path())
+@click.option(
+    "--template",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_template,
+    help="Print a config with every setting, its default and what it is for.",
+)
 @training_options
 def command(
     config: str,
@@ -77,7 +94,15 @@ def command(
 ) -> None:
     """Train a network as CONFIG, a TOML file, says.
 
+    The shortest CONFIG names the scenes: folders with before, after and label in them (GeoTIFF, or
+    polygons as label), or A, B and label with images of equal names:
+
     \b
+    [[data.train]]
+    path = "scenes"
+
+    \b
+    geochange train --template > building.toml
     geochange train building.toml -o runs/building --set data.root=/data
     geochange train building.toml -o runs/building --resume
     """

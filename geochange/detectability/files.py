@@ -43,20 +43,31 @@ def write_sensitivity(folder: Path, facts: Mapping[str, Any]) -> None:
     write_json(folder / FACTS, facts)
 
 
-def draw_sensitivity(facts: Mapping[str, Any]) -> bytes:
-    """Draw the probability of detection by size and contrast as PNG."""
-    return figure_png(figure_of(facts))
+def draw_sensitivity(facts: Mapping[str, Any], *, stacked: bool = False) -> bytes:
+    """Draw the probability of detection by size and contrast as PNG; see :func:`figure_of`."""
+    return figure_png(figure_of(facts, stacked=stacked))
 
 
-def figure_of(facts: Mapping[str, Any]) -> NotebookFigure:
-    """Draw the probability of detection, a panel for each threshold and kind of change."""
+def figure_of(facts: Mapping[str, Any], *, stacked: bool = False) -> NotebookFigure:
+    """Draw the probability of detection, a panel for each threshold and kind of change.
+
+    Parameters
+    ----------
+    facts : mapping
+        Of :func:`geochange.detectability.facts.describe`.
+    stacked : bool
+        One panel a row, so that its numbers can be read in a column of text.
+    """
     panels = [
         Panel(name_threshold(name, cut), f"{kind} change", _divide(found, cut["tried"]))
         for name, cut in facts["thresholds"].items()
         for kind, found in cut["found"].items()
     ]
     return plot_detection(
-        panels, facts["sizes_px"], facts["contrasts_sigma"], across=len(facts["kinds"])
+        panels,
+        facts["sizes_px"],
+        facts["contrasts_sigma"],
+        across=1 if stacked else len(facts["kinds"]),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geochange.alignment.inputs import describe_inputs
 from geochange.alignment.pair import Pair, open_pair
 from geochange.detectability.design import CONTRASTS, FALSE_ALARMS, SIZES_PX, TRIALS, Design
 from geochange.detectability.facts import describe
@@ -23,6 +24,7 @@ from geochange.detectability.measuring import check_rate, choose_cuts, measure
 from geochange.detectability.result import Sensitivity
 from geochange.detectors.base import Detector, plan_tiles
 from geochange.detectors.choosing import build_detector, name_network, settle_method
+from geochange.detectors.features import require_bands
 from geochange.engine.journal import count_levels
 from geochange.engine.preparing import check_preparation, prepare_pair
 from geochange.engine.runner import count_tasks, open_runner
@@ -30,7 +32,7 @@ from geochange.engine.scoring import fit_detector, read_or_salvage, require_vali
 from geochange.engine.sizing import choose_tile_size, parse_memory
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.io.outputs import new_folder
-from geochange.io.provenance import describe_raster_files, plain
+from geochange.io.provenance import plain
 from geochange.io.scene import Source
 from geochange.io.score import SCORE_LEVELS
 from geochange.maps.threshold import check_threshold, choose_threshold
@@ -130,6 +132,7 @@ def sensitivity(
     choice = settle_method(
         *name_network(method, model, options), pair.traits, shift_tolerance=shift_tolerance
     )
+    require_bands(features, pair.traits)
     detector = build_detector(choice, shift_tolerance, features)
     rule = str(detector.threshold if threshold is None else plain(threshold))
     check_threshold(rule, has_probability=hasattr(detector, "score_at_p"))
@@ -203,9 +206,6 @@ def _describe_job(pair: Pair) -> dict[str, Any]:
         "geochange": __version__,
         "kind": "sensitivity",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "inputs": {
-            when: [found for file in scene.files for found in describe_raster_files(file.path)]
-            for when, scene in zip(("before", "after"), pair.scenes, strict=True)
-        },
+        "inputs": describe_inputs(pair),
         "grid": {"height": height, "width": width},
     }

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from geochange.detectability.facts import list_rows
 from geochange.detectability.files import FACTS, PICTURE
-from geochange.viz.pictures import shrink_png
+from geochange.viz.pictured import PicturedFolder
 
 if TYPE_CHECKING:
     import pandas
 
 
 @dataclass(frozen=True, repr=False)
-class Sensitivity:
+class Sensitivity(PicturedFolder):
     """How small and faint a change a method finds in a pair; a notebook shows its picture.
 
     Attributes
@@ -33,13 +28,7 @@ class Sensitivity:
     >>> print(found)  # doctest: +SKIP
     """
 
-    path: Path
-
-    @cached_property
-    def facts(self) -> Mapping[str, Any]:
-        """The content of ``sensitivity.json``."""
-        content: Mapping[str, Any] = json.loads((self.path / FACTS).read_text(encoding="utf-8"))
-        return content
+    FACTS, PICTURE = FACTS, PICTURE
 
     @property
     def table(self) -> pandas.DataFrame:
@@ -60,11 +49,5 @@ class Sensitivity:
     def __repr__(self) -> str:
         return f"<Sensitivity of {self.facts['method']['name']} | {self.facts['sentences'][0]}>"
 
-    def __fspath__(self) -> str:
-        return os.fspath(self.path)
-
     def __str__(self) -> str:
         return "\n".join(self.facts["sentences"])
-
-    def _repr_png_(self) -> bytes:
-        return shrink_png((self.path / PICTURE).read_bytes())

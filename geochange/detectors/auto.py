@@ -83,19 +83,14 @@ def choose_training_free(traits: PairTraits) -> Choice:
     >>> choice = choose_training_free(PairTraits(names, names, roles, gsd_m=10.0, dtype="uint16"))
     >>> choice.name, choice.options["roles"]
     ('context', ('blue', 'green', 'red', 'nir'))
-    >>> choose_training_free(PairTraits(("VV",), ("VV",), ("sar",))).reason
-    'radar bands (VV): speckle is multiplicative, so the dates are compared by their ratio'
+    >>> choose_training_free(PairTraits(("VV",), ("VV",), ("sar",))).reason  # doctest: +ELLIPSIS
+    'radar bands (VV): speckle is multiplicative, so the dates are compared by their ratio; ...'
     """
-    before, after = traits.bands_before, traits.bands_after
-    if "sar" in traits.roles and len(before) == len(after):
+    before = traits.bands_before
+    if traits.are_of_two_sensors:
+        return _choose_translation(traits)
+    if "sar" in traits.roles:
         return _choose_radar(traits)
-    if len(before) != len(after):
-        return Choice(
-            "irmad",
-            {},
-            f"{len(before)} bands before and {len(after)} after: canonical variates compare "
-            "dates whose bands differ",
-        )
     if len(before) == 1 and traits.roles[:1] == (None,):
         return Choice(
             "log-ratio",
@@ -113,21 +108,43 @@ def choose_training_free(traits: PairTraits) -> Choice:
     return _choose_optical(traits)
 
 
+def _choose_translation(traits: PairTraits) -> Choice:
+    before, after = len(traits.bands_before), len(traits.bands_after)
+    what = (
+        f"{_count_bands(before)} before and {after} after"
+        if before != after
+        else f"radar ({', '.join(traits.bands_before)}) is compared with an optical image"
+        if "sar" in traits.roles
+        else f"an optical image is compared with radar ({', '.join(traits.bands_after)})"
+    )
+    return Choice(
+        "vae",
+        {},
+        f"{what}: values of different sensors cannot be compared, so each date is translated into "
+        "the other by networks that the pair itself trains; of the methods for such pairs the best "
+        "on those measured, 'irmad' is the quickest",
+    )
+
+
 def _choose_radar(traits: PairTraits) -> Choice:
     return Choice(
         "log-ratio",
         {},
         f"radar bands ({', '.join(traits.bands_before)}): speckle is multiplicative, so the dates "
-        "are compared by their ratio",
+        "are compared by their ratio; negative values are taken for decibels, others for amplitude "
+        "(option unit)",
     )
 
 
 def _choose_optical(traits: PairTraits) -> Choice:
     count = len(traits.bands_before)
     size = f" at {traits.gsd_m:.3g} m" if traits.gsd_m else ""
-    bands = "1 band" if count == 1 else f"{count} bands"
     reason = (
-        f"optical image, {bands}{size}: structure is resolved, so shifts and surroundings are "
-        "taken into account"
+        f"optical image, {_count_bands(count)}{size}: structure is resolved, so shifts and "
+        "surroundings are taken into account"
     )
     return Choice("context", {"roles": traits.roles}, reason)
+
+
+def _count_bands(count: int) -> str:
+    return "1 band" if count == 1 else f"{count} bands"

@@ -74,7 +74,7 @@ def settle_method(
     {'shift': 2}
     """
     choice = choose_method(traits) if method == "auto" else Choice(method, {}, CHOSEN)
-    known = {"roles": traits.roles, "gsd_m": traits.gsd_m}
+    known = {"roles": traits.roles, "gsd_m": traits.gsd_m, "dtype": traits.dtype}
     told = {name: value for name, value in known.items() if takes_option(choice.name, name)}
     settled = {**told, **choice.options, **options}
     if shift_tolerance is not None:
@@ -128,3 +128,13 @@ def build_detector(
     if not shift_tolerance or takes_option(choice.name, "shift"):
         return detector
     return ShiftTolerant(detector, shift=shift_tolerance)
+
+
+def require_probability(detector: Detector, method: str) -> None:
+    """Raise :class:`geochange.errors.UsageError` where an uncertainty cannot be had."""
+    if not getattr(detector, "score_is_probability", False):
+        msg = (
+            f"uncertainty needs a score that is a probability, and that of '{method}' is none; "
+            "leave it out, or use a trained network (method 'network')"
+        )
+        raise UsageError(msg)

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from geochange.blocks import BoolArray, FloatArray, PairBlock
+from geochange.blocks import MAD_TO_SIGMA, BoolArray, FloatArray, PairBlock
 from geochange.detectors.base import score_from_sigma
 from geochange.detectors.pieces import Piece, mix_bands, score_pieces, trim
 from geochange.detectors.ranges import leave_ranges, local_range
 from geochange.detectors.smoothing import TRUNCATE, BoxMean, gaussian_mean, require_odd
 from geochange.detectors.statistics import (
-    MAD_TO_SIGMA,
     estimate_noise,
     require_equal_bands,
     rounding_step,

@@ -8,12 +8,13 @@ from typing import Self
 
 import numpy as np
 
-from geochange.blocks import BoolArray, FloatArray, PairBlock, PixelSample, Places
+from geochange.blocks import MAD_TO_SIGMA, BoolArray, FloatArray, PairBlock, PixelSample, Places
 from geochange.detectors.base import score_from_sigma
+from geochange.detectors.clutter import stand_out
 from geochange.detectors.mad import MAD
-from geochange.detectors.pieces import Piece, score_pieces, slide, trim
+from geochange.detectors.pieces import Piece, score_pieces, trim
 from geochange.detectors.smoothing import BoxMean, require_odd
-from geochange.detectors.statistics import MAD_TO_SIGMA, Vector, require_pixels, rounding_step
+from geochange.detectors.statistics import Vector, require_pixels, rounding_step
 from geochange.detectors.variates import VARIANCE_FLOOR, LinearVariates, Matrix
 from geochange.errors import UsageError
 
@@ -29,11 +30,12 @@ class FaintDetector:
     Both dates are filtered to the size that is looked for: the mean over it less the mean of the
     surroundings, which takes out season, haze, shade and whole fields. The combinations of the
     filtered bands that agree best between the dates (multivariate alteration detection) give
-    differences with as little noise as can be had; each is brought to unit noise. Where their root
-    mean square over the variates is above noise all around, but for a guard, it is held against
-    that clutter, so that false alarms are as rare among roofs as on fields::
+    differences with as little noise as can be had; each is brought to unit noise. They are whitened
+    by that noise together with the covariance C that they have all around, but for a guard: false
+    alarms are as rare among roofs as on fields, and a change that has another spectrum than the
+    clutter around it stands out of it::
 
-        sigma = rms / sqrt(1 + clutter * mean of rms^2 around)
+        sigma = sqrt(v' (I + clutter * C)^-1 v / V)
 
     Of changes much larger than ``size`` only borders are seen, or nothing: they are the
     surroundings. Take another method for them.
@@ -157,27 +159,18 @@ class FaintDetector:
 
     def _score(self, piece: Piece) -> FloatArray:
         x, y = self._filter(piece)
-        square = self.variates_.chi_square(x[None], y[None])[0]
-        square /= np.float32(max(len(self.variates_.variance), 1))
+        variates = self.variates_.transform(x[None], y[None])[0]
         known = trim(piece.valid, self._window // 2, piece.stride)
-        square *= known
-        inner = trim(square, self._around // 2, piece.stride)
-        scale = self._measure_clutter(square, known, piece.stride)
-        scale *= np.float32(self.clutter)
-        scale += 1
-        return score_from_sigma(np.sqrt(inner / scale))
-
-    def _measure_clutter(self, square: FloatArray, known: BoolArray, stride: int) -> FloatArray:
-        """Mean of the valid pixels around each pixel, without those near it, (L',)."""
-        guard = self.size + GUARD_PX
-        sums: list[FloatArray] = []
-        for values in (square, known.astype(np.float32)):
-            near = trim(slide(np.add, values, guard, stride), (self._around - guard) // 2, stride)
-            total = slide(np.add, values, self._around, stride)
-            total -= near
-            sums.append(total)
-        mean = sums[0] / np.maximum(sums[1], np.float32(1))
-        return np.maximum(mean, 0, out=mean)
+        variates *= known
+        square = stand_out(
+            variates,
+            known,
+            piece.stride,
+            around=self._around,
+            guard=self.size + GUARD_PX,
+            weight=self.clutter,
+        )
+        return score_from_sigma(np.sqrt(square))
 
 
 def _measure_noise(variates: LinearVariates, before: Matrix, after: Matrix) -> LinearVariates:

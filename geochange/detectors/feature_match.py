@@ -14,9 +14,10 @@ from geochange.detectors.base import score_from_sigma
 from geochange.detectors.context import select_bands
 from geochange.detectors.mad import IRMAD
 from geochange.detectors.matching import find_least, follow, measure_costs, settle_displacement
+from geochange.detectors.misfit import Misfit
 from geochange.detectors.pieces import Piece, mix_bands, score_pieces, trim
 from geochange.detectors.smoothing import BoxMean, require_odd
-from geochange.detectors.statistics import estimate_noise, require_pixels
+from geochange.detectors.statistics import require_pixels
 from geochange.errors import UsageError
 from geochange.tiles import Tile, Window
 
@@ -28,9 +29,6 @@ CORE_PX = 4
 CORE_STEP_PX = 2
 LEAST_VARIANCE = 0.02
 """Added to the variance of a feature, so that one that agrees perfectly does not count alone."""
-LEAST_COST = 1e-4
-LEAST_SPREAD = 0.05
-"""Of the misfit of unchanged ground, for images without any noise."""
 
 
 class FeatureMatchDetector:
@@ -43,11 +41,11 @@ class FeatureMatchDetector:
     displacement; the patch itself may differ from it by ``slack``. A patch that fits well but
     elsewhere thus counts as change as much as one that fits nowhere::
 
-        misfit = sqrt(least cost / (noise + texture * variance of the patch))
+        misfit = cube root of least cost / (noise + texture * variance of the patch)
         sigma = (misfit - median) / spread
 
-    ``variance`` is the lower one of the two dates; ``noise``, ``median`` and ``spread`` are those
-    of the scene, robust. Polygons lie where the change is in the before date.
+    ``variance`` is the lower one of the two dates; the other numbers are those of the scene, see
+    :class:`geochange.detectors.misfit.Misfit`. Polygons lie where the change is in the before date.
 
     Parameters
     ----------
@@ -63,7 +61,8 @@ class FeatureMatchDetector:
     slack : int
         How far a patch may match from there, in pixels.
     texture : float
-        How much of the variance within a patch counts as noise.
+        How much of the variance within a patch counts as noise at most; less where the scene
+        shows that its patches match better.
     variates : int
         Number of features.
     windows : int
@@ -80,8 +79,8 @@ class FeatureMatchDetector:
     weights_before_, weights_after_ : float64 (V, C_before), (V, C_after)
         Coefficients of the features.
     mean_before_, mean_after_ : float64 (C_before,), (C_after,)
-    noise_, median_, spread_ : float
-        Cost, and misfit, of unchanged ground.
+    misfit_ : Misfit
+        Of unchanged ground.
 
     References
     ----------
@@ -165,13 +164,7 @@ class FeatureMatchDetector:
         places = self._list_core(count, self._margin)
         known = trim(piece.valid, self._margin, piece.stride)[places] & np.isfinite(cost[places])
         cost, variance = cost[places[known]], variance[places[known]]
-        self.noise_, self.median_, self.spread_ = 0.0, 0.0, LEAST_SPREAD
-        if cost.size:
-            self.noise_ = float(np.median(cost))
-            misfit = self._weigh(cost, variance)
-            self.median_ = float(np.median(misfit))
-            spread = estimate_noise(misfit[:, None] - np.float32(self.median_), misfit[:, None])
-            self.spread_ = max(float(spread[0]), LEAST_SPREAD)
+        self.misfit_ = Misfit.learn(cost, variance, self.texture)
         return self
 
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
@@ -254,18 +247,8 @@ class FeatureMatchDetector:
         there = follow(there, settled, self.radius, self.radius + further, stride)
         return cost, np.minimum(here, there)
 
-    def _weigh(self, cost: FloatArray, variance: FloatArray) -> FloatArray:
-        explained = variance * np.float32(self.texture)
-        explained += np.float32(self.noise_ + LEAST_COST)
-        misfit: FloatArray = np.sqrt(cost / explained)
-        return misfit
-
     def _score(self, piece: Piece) -> FloatArray:
-        misfit = self._weigh(*self._match(piece))
-        np.copyto(misfit, 0, where=~np.isfinite(misfit))
-        misfit -= np.float32(self.median_)
-        misfit /= np.float32(self.spread_)
-        return score_from_sigma(np.maximum(misfit, 0, out=misfit))
+        return score_from_sigma(self.misfit_.sigma(*self._match(piece)))
 
 
 def _mix(

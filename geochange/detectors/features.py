@@ -8,12 +8,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from geochange.blocks import BoolArray, FloatArray, PairBlock
+from geochange.blocks import BoolArray, FloatArray, PairBlock, PairTraits
 from geochange.detectors.base import Detector
 from geochange.detectors.registry import get_detector
 from geochange.errors import BandError, UsageError, suggest
 
 FEATURES = ("bands", "ratios", "gradients")
+ONE_BAND = "ratios need at least 2 bands, a date has 1; use gradients, or bands"
 
 
 class OnFeatures:
@@ -97,6 +98,18 @@ def check_features(features: str) -> None:
         raise UsageError(msg)
 
 
+def require_bands(features: str, traits: PairTraits) -> None:
+    """Raise :class:`geochange.errors.BandError` where a date has too few bands for the features.
+
+    Examples
+    --------
+    >>> require_bands("gradients", PairTraits(("pan",), ("pan",), (None,)))
+    """
+    fewest = min(len(traits.bands_before), len(traits.bands_after))
+    if features == "ratios" and fewest < 2:
+        raise BandError(ONE_BAND)
+
+
 def see_features(name: str, options: Mapping[str, object], features: str) -> Detector:
     """Return a method that compares features, or simply the method, for ``bands``.
 
@@ -125,8 +138,7 @@ def see_features(name: str, options: Mapping[str, object], features: str) -> Det
 def describe_ratios(pixels: FloatArray, valid: BoolArray) -> FloatArray:
     """Return each band over the mean of all, float32 (C, H, W); 0 where that is 0."""
     if len(pixels) < 2:
-        msg = "ratios need at least 2 bands, the images have 1; use gradients, or bands"
-        raise BandError(msg)
+        raise BandError(ONE_BAND)
     mean = np.where(valid, np.abs(pixels).mean(axis=0, dtype=np.float32), np.float32(0))
     found: FloatArray = np.divide(pixels, mean, out=np.zeros_like(pixels), where=mean > 0)
     return found

@@ -8,18 +8,10 @@ from typing import Self
 import numpy as np
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
+from geochange.detectors.backscatter import check_unit, learn_floor, log_amplitude, settle_unit
 from geochange.detectors.pieces import Piece, score_pieces, trim
 from geochange.detectors.smoothing import BoxMean, require_odd
 from geochange.detectors.statistics import Vector, require_equal_bands, sample_pixels
-from geochange.errors import InputError, UsageError
-
-UNITS = ("amplitude", "intensity", "db")
-DECIBEL = float(np.log(10) / 20)
-"""Natural logarithm of the amplitude ratio of one decibel."""
-FLOOR_SHARE = 0.1
-"""Added to amplitudes before the logarithm, as a share of their median: in the dark a small offset
-would be a large ratio."""
-MAX_NEGATIVE_SHARE = 0.01
 
 
 class LogRatio:
@@ -35,8 +27,9 @@ class LogRatio:
 
     Parameters
     ----------
-    unit : {"amplitude", "intensity", "db"}
-        What the pixels hold.
+    unit : {"auto", "amplitude", "intensity", "db"}
+        What the pixels hold; ``auto`` takes negative numbers for decibels, all others for
+        amplitude.
     speckle : int
         Odd edge in pixels of the mean of each date before the ratio; 1 is none.
     context : int
@@ -48,6 +41,8 @@ class LogRatio:
 
     Attributes
     ----------
+    unit_ : str
+        What the pixels were found to hold.
     offset_ : float64 (bands,)
         Median log amplitude ratio: a difference in calibration.
     floor_ : float64 (bands,)
@@ -81,16 +76,13 @@ class LogRatio:
     def __init__(
         self,
         *,
-        unit: str = "amplitude",
+        unit: str = "auto",
         speckle: int = 3,
         context: int = 5,
         max_pixels: int = 500_000,
         seed: int = 0,
     ) -> None:
-        if unit not in UNITS:
-            msg = f"unit must be one of {', '.join(UNITS)}, got '{unit}'"
-            raise UsageError(msg)
-        self.unit = unit
+        self.unit = check_unit(unit)
         self.speckle = speckle
         self.context = context
         self.max_pixels = max_pixels
@@ -109,14 +101,21 @@ class LogRatio:
             The dates have different band counts.
         """
         before, after = sample_pixels(blocks, self.max_pixels, self.seed)
+        return self.learn(before, after)
+
+    def learn(self, before: FloatArray, after: FloatArray) -> Self:
+        """Do what :meth:`fit` does with pixels that are at hand, float32 (pixels, bands)."""
         require_equal_bands(before.shape[1], after.shape[1], "log-ratio")
-        self._require_positive(before, after)
-        middle = np.median(np.concatenate([before, after]), axis=0)
-        self.floor_: Vector = FLOOR_SHARE * self._amplitude(middle).astype(np.float64)
-        self.floor_[self.floor_ == 0] = FLOOR_SHARE
-        ratio = self._log_amplitude(after, self.floor_) - self._log_amplitude(before, self.floor_)
-        self.offset_: Vector = np.median(ratio, axis=0).astype(np.float64)
+        self.unit_ = settle_unit(self.unit, before, after, "log-ratio")
+        self.floor_: Vector = learn_floor(before, after, self.unit_)
+        first, second = (log_amplitude(date, self.floor_, self.unit_) for date in (before, after))
+        self.offset_: Vector = np.median(second - first, axis=0).astype(np.float64)
         return self
+
+    @property
+    def provenance(self) -> dict[str, object]:
+        """What a run records of the pixels."""
+        return {"unit": getattr(self, "unit_", self.unit)}
 
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
         """Score tiles, see :class:`geochange.detectors.base.Detector`."""
@@ -130,8 +129,9 @@ class LogRatio:
         likelihood = piece.zeros(self.halo) + 1
         for band in range(bands):
             before, after = speckle.apply(piece.before[band]), speckle.apply(piece.after[band])
-            ratio = self._log_amplitude(after, self.floor_[band : band + 1])
-            ratio -= self._log_amplitude(before, self.floor_[band : band + 1])
+            floor = self.floor_[band : band + 1]
+            ratio = log_amplitude(after, floor, self.unit_)
+            ratio -= log_amplitude(before, floor, self.unit_)
             ratio = context.apply(ratio, times=2)
             ratio -= np.float32(self.offset_[band])
             likelihood *= _compare_means(ratio)
@@ -139,30 +139,6 @@ class LogRatio:
             np.power(likelihood, np.float32(1 / bands), out=likelihood)
         score: FloatArray = 1 - likelihood
         return score
-
-    def _log_amplitude(self, pixels: FloatArray, floor: Vector) -> FloatArray:
-        """Natural logarithm of the amplitude; ``floor`` is added along the last axis."""
-        amplitude = self._amplitude(pixels)
-        amplitude += floor.astype(np.float32)
-        return np.log(amplitude, out=amplitude)
-
-    def _amplitude(self, pixels: FloatArray) -> FloatArray:
-        if self.unit == "db":
-            amplitude: FloatArray = pixels * np.float32(DECIBEL)
-            return np.exp(amplitude, out=amplitude)
-        amplitude = np.maximum(pixels, np.float32(0))
-        if self.unit == "intensity":
-            np.sqrt(amplitude, out=amplitude)
-        return amplitude
-
-    def _require_positive(self, before: FloatArray, after: FloatArray) -> None:
-        share = max(float((date < 0).mean()) for date in (before, after))
-        if self.unit != "db" and share > MAX_NEGATIVE_SHARE:
-            msg = (
-                f"method 'log-ratio' expects {self.unit} of at least 0, but {share:.0%} of the "
-                f"pixels are negative; give unit=db for decibels"
-            )
-            raise InputError(msg)
 
 
 def _compare_means(ratio: FloatArray) -> FloatArray:

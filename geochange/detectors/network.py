@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +15,7 @@ from geochange.detectors.suitability import (
     check_adapt,
     check_onnx,
     check_pixel_size,
+    check_values,
     choose_dates_bands,
 )
 from geochange.errors import InputError
@@ -24,6 +24,7 @@ from geochange.nn.cardfile import read_card
 from geochange.nn.normalization import FixedNormalization
 from geochange.nn.onnxfile import OnnxPredictor, is_onnx, read_model, read_onnx_card
 from geochange.nn.shelf import find_model, is_shipped
+from geochange.nn.wholeness import require_whole
 from geochange.nn.windows import blend_windows
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ class NetworkDetector:
 
     Everything but the pixels comes from the checkpoint's card: bands, normalisation, halo,
     threshold and temperature. Bands are found by their roles when the scene names them, so a
-    network for red, green and blue can look at thirteen bands. Only the card is read here; each
-    process loads the weights when it scores its first tile, so a task carries a name, no network.
+    network for red, green and blue can look at thirteen bands. Here the card is read and the
+    weights are compared with its hash; each process loads them when it scores its first tile, so a
+    task carries a name, no network.
 
     Parameters
     ----------
@@ -49,6 +51,8 @@ class NetworkDetector:
         Roles of the scene's bands at the before date.
     gsd_m : float, optional
         Pixel size of the scene in metres.
+    dtype : str
+        Pixel type of the scene's files.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
     precision : str
@@ -83,7 +87,7 @@ class NetworkDetector:
     Raises
     ------
     InputError
-        Not a checkpoint of geochange, or one for other pixel sizes.
+        Not a checkpoint of geochange, a damaged one, or one for other pixel sizes.
     UsageError
         No network of that name is shipped.
     BandError
@@ -94,7 +98,8 @@ class NetworkDetector:
     Warns
     -----
     DataWarning
-        The pixel size lies outside the range that the network was trained for.
+        The pixel size lies outside the range that the network was trained for, or pixel values are
+        of another kind.
 
     Examples
     --------
@@ -120,6 +125,7 @@ class NetworkDetector:
         checkpoint: str,
         roles: tuple[str | None, ...] = (),
         gsd_m: float | None = None,
+        dtype: str = "",
         device: str = "auto",
         precision: str = "auto",
         flips: bool = False,
@@ -131,6 +137,7 @@ class NetworkDetector:
         self.checkpoint = checkpoint
         self.roles = roles
         self.gsd_m = gsd_m
+        self.dtype = dtype
         self.device = device
         self.precision = precision
         self.flips = flips
@@ -143,9 +150,12 @@ class NetworkDetector:
             check_onnx(device=device, precision=precision, compiled=compiled, adapt=adapt)
         path = find_model(checkpoint)
         self.card: Card = read_onnx_card(path) if onnx else read_card(path)
+        if not onnx:
+            require_whole(path, self.card)
         self.halo, self.step = self.card.halo, self.card.stride
         self.threshold = f"fixed:{self.card.threshold:g}"
         check_pixel_size(gsd_m, self.card)
+        check_values(dtype, self.card)
         check_adapt(adapt, self.card)
 
     def fit(self, blocks: Iterable[PairBlock]) -> Self:
@@ -216,6 +226,8 @@ class NetworkDetector:
             return predictor(before, after, valid)
         import torch
 
+        from geochange.nn.threads import single_threaded
+
         arrays = (np.require(array, requirements=["C", "W"]) for array in (before, after, valid))
         with single_threaded():
             score: FloatArray = predictor(*(torch.from_numpy(array) for array in arrays)).numpy()
@@ -235,6 +247,7 @@ class NetworkDetector:
 
         from geochange.nn.adaptation import measure_statistics
         from geochange.nn.checkpoint import load_checkpoint
+        from geochange.nn.threads import single_threaded
 
         def normalize(block: PairBlock) -> Sample:
             dates = self._select(block.before, block.after, axis=0)
@@ -280,25 +293,6 @@ class NetworkDetector:
 
 
 _LOADING = threading.Lock()
-
-
-@contextmanager
-def single_threaded(*, always: bool = False) -> Iterator[None]:
-    """Let torch use one thread per tile where tiles run in threads; the main thread keeps its own.
-
-    Tiles side by side use all processors; threads inside a tile as well would compete.
-    """
-    import torch
-
-    if threading.current_thread() is threading.main_thread() and not always:
-        yield
-        return
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(count)
 
 
 def _take(pixels: FloatArray, bands: list[int], axis: int) -> FloatArray:

@@ -15,7 +15,14 @@ from geochange.detectors.log_ratio import LogRatio
 from geochange.detectors.mad import IRMAD, MAD
 from geochange.detectors.network import NetworkDetector
 from geochange.detectors.pca_kmeans import PCAKMeans
+from geochange.detectors.ratio_clusters import RatioClusters
 from geochange.detectors.sfa import SFA
+from geochange.detectors.structure_graph import StructureGraph
+from geochange.detectors.translation import (
+    Autoencoder,
+    TranslationGAN,
+    VariationalAutoencoder,
+)
 from geochange.errors import UsageError, suggest
 
 REQUIRED = "(required)"
@@ -59,6 +66,12 @@ class Method:
 
 
 _ENTRIES = (
+    Method(
+        "autoencoder",
+        "Errors of translations between the dates, trained on the pair; any sensors and bands",
+        "Luppino et al. 2022",
+        Autoencoder,
+    ),
     Method(
         "context",
         "What neither noise, a small shift nor the surroundings explain; optical images",
@@ -114,10 +127,34 @@ _ENTRIES = (
         PCAKMeans,
     ),
     Method(
+        "ratio-clusters",
+        "SAR: clusters of log ratios train a small network on their sure pixels; seconds more",
+        "Gong et al. 2016; Gao et al. 2016",
+        RatioClusters,
+    ),
+    Method(
         "sfa",
         "Differences of the slowest features, reweighted; immune to gain and offset",
         "Wu, Du & Zhang 2014",
         SFA,
+    ),
+    Method(
+        "structure-graph",
+        "Who resembles whom before and after; dates of different sensors, bands in any number",
+        "Sun et al. 2021, 2022",
+        StructureGraph,
+    ),
+    Method(
+        "translation-gan",
+        "As autoencoder, with discriminators that translations must pass; any sensors and bands",
+        "Isola et al. 2017",
+        TranslationGAN,
+    ),
+    Method(
+        "vae",
+        "As autoencoder, with the spread that each translation expects; any sensors and bands",
+        "Kingma & Welling 2014; Luppino et al. 2022",
+        VariationalAutoencoder,
     ),
 )
 

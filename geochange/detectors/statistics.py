@@ -7,12 +7,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange.blocks import FloatArray, PairBlock, PixelSample
+from geochange.blocks import MAD_TO_SIGMA, FloatArray, PairBlock, PixelSample
 from geochange.errors import BandError, InputError
 
 Vector = NDArray[np.float64]
 
-MAD_TO_SIGMA = 1.482602218505602
 MEAN_DEVIATION_TO_SIGMA = 1.2533141373155003
 FLOAT32_NOISE = 4 * float(np.finfo(np.float32).eps)
 """Relative difference of two float32 pixel values that rounding alone explains."""

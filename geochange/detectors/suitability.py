@@ -59,15 +59,21 @@ def suits(traits: PairTraits, card: Card) -> bool:
 
 def _has_values_for(dtype: str, card: Card) -> bool:
     """Tell whether pixels of a type lie where a network that does not look at the scene expects."""
+    _, kinds = _expect_values(card)
+    return not kinds or dtype.startswith(kinds)
+
+
+def _expect_values(card: Card) -> tuple[str, tuple[str, ...]]:
+    """Return how a network's pixel values are called and which types hold them; none: any."""
     fixed = card.normalization
     if not isinstance(fixed, FixedNormalization):
-        return True
+        return "any values", ()
     greatest = max(fixed.before.centre)
     if greatest < FRACTION:
-        return dtype.startswith("float")
+        return "fractions", ("float",)
     if greatest <= BYTE:
-        return dtype == "uint8"
-    return dtype in ("uint16", "int16", "uint32", "int32")
+        return "8-bit values", ("uint8",)
+    return "16-bit values", ("uint16", "int16", "uint32", "int32")
 
 
 def _factor_outside(gsd_m: float, trained_m: tuple[float, float]) -> float:
@@ -160,13 +166,38 @@ def check_pixel_size(gsd_m: float | None, card: Card) -> None:
         return
     low, high = card.gsd_m
     factor = _factor_outside(gsd_m, card.gsd_m)
-    trained = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    trained = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
     msg = f"'{card.title}' was trained on pixels of {trained} m, the scene has {gsd_m:.3g} m"
     if factor > REFUSE_FACTOR:
         msg += "; resample the scene (--grid), or use another network"
         raise InputError(msg)
     if factor > WARN_FACTOR:
         warnings.warn(f"{msg}; check the result with care", DataWarning, stacklevel=3)
+
+
+def check_values(dtype: str, card: Card) -> None:
+    """Compare the type of a scene's pixels with the values that a network was trained on.
+
+    Warns
+    -----
+    DataWarning
+        Values of another kind: they are scaled as those of the training were and tell little.
+
+    Examples
+    --------
+    >>> from geochange.nn.normalization import Scaling
+    >>> pan, bytes_ = (Band("pan"),), Scaling((93.0,), (41.0,))
+    >>> check_values("uint8", Card("demo", pan, pan, FixedNormalization(bytes_, bytes_)))
+    """
+    # 32-bit floats hold values of any kind, scaled or not.
+    if not dtype or dtype.startswith("float") or _has_values_for(dtype, card):
+        return
+    expected, _ = _expect_values(card)
+    msg = (
+        f"'{card.title}' was trained on {expected}, the scene holds {dtype}: it will hardly see "
+        "change; bring the scene to such values, or use another network"
+    )
+    warnings.warn(msg, DataWarning, stacklevel=3)
 
 
 def check_onnx(**options: object) -> None:

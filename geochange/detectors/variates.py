@@ -63,12 +63,12 @@ class LinearVariates:
         """
         out = np.empty((before.shape[0], before.shape[2]), np.float32)
         for part in cut_chunks(out.shape[1]):
-            variates = self._transform(before[:, :, part], after[:, :, part])
+            variates = self.transform(before[:, :, part], after[:, :, part])
             np.einsum("nvp,nvp->np", variates, variates, out=out[:, part])
         return out
 
-    def _transform(self, before: FloatArray, after: FloatArray) -> FloatArray:
-        """Standardised variates, float32 (N, V, P).
+    def transform(self, before: FloatArray, after: FloatArray) -> FloatArray:
+        """Return standardised variates, float32 (N, V, P), of pixels (N, C_before, P) and alike.
 
         With equal bands ``a x - b y`` is taken as ``a (x - y) + (a - b) y``, which is exactly 0
         for equal dates and loses no digits for nearly equal ones.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +99,8 @@ def denoise_pair(pair: Pair, settings: DenoiseSettings, stages: Stages) -> Denoi
         return Denoising()
     strengths: tuple[tuple[float, ...], ...] = ((), ())
     if settings.kind in SPECKLE:
-        found = _measure(pair, _find_evenness, measure_looks, stages)
+        _require_positive(pair, stages)
+        found = _measure(pair, measure_evenness, measure_looks, stages)
         given = settings.looks
         strengths = found if given is None else tuple((given,) * len(date) for date in found)
     elif settings.kind in ("nlm", "bilateral"):
@@ -128,13 +129,18 @@ def _measure(
     )
 
 
-def _find_evenness(band: FloatArray, valid: BoolArray) -> NDArray[np.float64]:
-    _require_positive(band[valid])
-    return measure_evenness(band, valid)
+def _require_positive(pair: Pair, stages: Stages) -> None:
+    """Refuse dates of which many pixels of a band, over the whole scene, are negative."""
 
+    def count(band: FloatArray, valid: BoolArray) -> NDArray[np.float64]:
+        return np.array([[np.count_nonzero(band[valid] < 0), np.count_nonzero(valid)]], float)
 
-def _require_positive(values: Sequence[float] | FloatArray) -> None:
-    if len(values) and np.mean(np.asarray(values) < 0) > MAX_NEGATIVE_SHARE:
+    def share(counts: NDArray[np.float64]) -> float:
+        negative, known = counts.sum(axis=0)
+        return float(negative / max(known, 1))
+
+    shares = _measure(pair, count, share, stages)
+    if max(share for date in shares for share in date) > MAX_NEGATIVE_SHARE:
         msg = (
             "speckle filters need amplitude or intensity, but many pixels are negative; convert "
             "decibels (10 ** (dB / 20)), or use nlm or median"

@@ -8,14 +8,13 @@ import numpy as np
 from scipy.special import chdtrc
 
 from geochange.alignment.pair import Pair
-from geochange.blocks import FloatArray, PairBlock, PixelSample, Places
+from geochange.blocks import MAD_TO_SIGMA, FloatArray, PairBlock, PixelSample, Places
 from geochange.detectors.mad import IRMAD
 from geochange.engine.runner import open_runner
 from geochange.engine.scoring import FIT_TILE_PX
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.io.radiometry import BandMap
 from geochange.radiometry.lines import (
-    MAD_TO_SIGMA,
     Lines,
     Table,
     Vector,

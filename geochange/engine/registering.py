@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from geochange.alignment.pair import Pair
+from geochange.engine.overviews import match_overviews
 from geochange.engine.runner import open_runner
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.errors import InputError
@@ -18,7 +19,6 @@ from geochange.registration.models import list_models
 from geochange.registration.result import UNREGISTERED, Registration, check_mode, conclude
 from geochange.registration.search import (
     agree_on_shift,
-    average_blocks,
     measure_coarsely,
     plan_search,
     search_margin,
@@ -26,7 +26,7 @@ from geochange.registration.search import (
 from geochange.registration.structure import HALO_PX, MATCHINGS
 from geochange.registration.ties import UNREADABLE, Date, Tie, measure_tie
 from geochange.registration.windows import FIRST_A_SIDE, plan_windows
-from geochange.tiles import Tile, TilePlan, Window
+from geochange.tiles import Tile, Window
 from geochange.viz.pictures import choose_display_bands
 
 MARGIN_PX = 12
@@ -38,9 +38,6 @@ CHECKED = 16
 MOST_LOOKS = 3
 SETTLED_PX = 0.01
 """Bias of windows, by the bend of what the last look changed, that needs no further look."""
-OVERVIEW_PX = 1024
-MAX_OVERVIEW_PIXELS = 400_000_000
-"""Larger grids are not read whole to match features."""
 
 
 def register(
@@ -101,7 +98,7 @@ def register_pair(pair: Pair, mode: str, stages: Stages) -> Registration:
         found = look.search(matching)
         if found.reliable:
             return _settle(look, pair, found, matching)
-    turned = look.match_overviews()
+    turned = match_overviews(look.pair, stages)
     if turned is not None:
         again = look.at(turned, matching, FIRST_A_SIDE, NEAR_MARGIN_PX)
         if again.reliable:
@@ -127,7 +124,11 @@ def _settle(look: Look, pair: Pair, found: Evidence, matching: str, said: str = 
     decided = conclude(registration, pair)
     if not decided.applied:
         return replace(decided, residual_after_px=registration.residual_before_px)
-    before, after = look.check(found, matching)
+    checked = look.check(found, matching)
+    if checked is None:
+        reason = "no window shows the same ground once the correction is made"
+        return conclude(replace(registration, reliable=False), pair, reason)
+    before, after = checked
     if after >= before:
         reason = f"windows lie {before:.2f} px apart and {after:.2f} px with the correction"
         return conclude(replace(registration, reliable=False), pair, reason)
@@ -233,8 +234,11 @@ class Look:
 
         return self._measure(pair, tiles, margin + HALO_PX, measure)
 
-    def check(self, found: Evidence, matching: str) -> tuple[float, float]:
-        """Return the root mean square shift of windows before and with a correction, in px."""
+    def check(self, found: Evidence, matching: str) -> tuple[float, float] | None:
+        """Return the root mean square shift of windows before and with a correction, in px.
+
+        None where no window can be measured again.
+        """
         used = [tie for tie in found.ties if tie.is_used]
         chosen = used[:: max(1, len(used) // CHECKED)]
         size = plan_windows(self.pair.shape)[0].core.height
@@ -248,34 +252,8 @@ class Look:
         after = np.hypot(*(moved - found.displacement.at(points)).T)
         kept = np.array([tie.is_used for tie in again])
         if not kept.any():
-            return 0.0, 0.0
+            return None
         return tuple(float(np.sqrt(np.mean(d[kept] ** 2))) for d in (before, after))  # type: ignore[return-value]
-
-    def match_overviews(self) -> Displacement | None:
-        """Find rotation and scale by features of the whole grid, seen coarsely."""
-        from geochange.registration.features import match_features
-
-        height, width = self.pair.shape
-        if height * width > MAX_OVERVIEW_PIXELS:
-            return None
-        factor = -(-max(height, width) // OVERVIEW_PX)
-        shape = height // factor, width // factor
-        if min(shape) < 32:
-            return None
-        views = np.zeros((2, *shape), np.float32)
-        known = np.zeros((2, *shape), bool)
-
-        def shrink(tile: Tile) -> list[Date]:
-            dates = (_read(date, tile.core) for date in (self.pair.before, self.pair.after))
-            return [average_blocks(*date, factor) for date in dates]
-
-        plan = TilePlan((shape[0] * factor, shape[1] * factor), 512 // factor * factor or factor)
-        for tile, dates in zip(plan, self.stages.run_here(shrink, plan, in_flight=2), strict=True):
-            row, col = tile.core.row // factor, tile.core.col // factor
-            for position, (pixels, valid) in enumerate(dates):
-                place = np.s_[position, row : row + valid.shape[0], col : col + valid.shape[1]]
-                views[place], known[place] = pixels.mean(axis=0), valid
-        return match_features(views[0], views[1], (known[0], known[1]), factor)
 
     def _measure(
         self,
@@ -297,11 +275,3 @@ class Look:
             return measure(tile, (before, valid), after)
 
         return list(self.stages.run_here(task, tiles, in_flight=2))
-
-
-def _read(date: object, window: Window) -> Date:
-    """Read a window of a date; one that cannot be read has no data."""
-    try:
-        return date.read(window)  # type: ignore[attr-defined,no-any-return]
-    except InputError:
-        return np.zeros((1, *window.shape), np.float32), np.zeros(window.shape, bool)

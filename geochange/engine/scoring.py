@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +16,14 @@ from geochange.blocks import PairBlock
 from geochange.detectors.base import Detector, plan_tiles
 from geochange.engine.journal import Journal, ScoredTile
 from geochange.engine.stages import Stages
-from geochange.errors import GeochangeError, InputError, InputLostError, OutputError
+from geochange.errors import DataWarning, GeochangeError, InputError, InputLostError, OutputError
 from geochange.io.score import SCORE_LEVELS, SCORE_NODATA, encode_score
 from geochange.maps.kept import Kept
 from geochange.maps.preview import Preview, PreviewGrid, PreviewPart
-from geochange.tiles import Tile
+from geochange.tiles import Tile, TilePlan
 
+ScoreOf = Callable[[PairBlock], NDArray[np.uint16]]
+"""Returns the stored score of a block's core, nodata where the block is invalid; pickles."""
 FIT_TILE_PX = 256
 """Detectors learn from tiles of this one size, so what they learn does not depend on the tiling."""
 FIT_MAX_PIXELS = 4_000_000
@@ -114,10 +119,37 @@ def read_or_salvage(pair: Pair, tile: Tile) -> tuple[PairBlock, int, str]:
 def score_tiles(
     detector: Detector, pair: Pair, kept: Kept, grid: PreviewGrid, stages: Stages
 ) -> Scored:
+    """Write the score of every tile by a detector; see :func:`fill_tiles`."""
+    plan = plan_tiles(detector, kept.store.plan.shape, kept.store.tile_size)
+    gpu = str(getattr(detector, "device", "cpu")).startswith("cuda")
+    return fill_tiles(partial(score_block, detector), plan, pair, kept, grid, stages, gpu=gpu)
+
+
+def fill_tiles(
+    score: ScoreOf,
+    plan: TilePlan,
+    pair: Pair,
+    kept: Kept,
+    grid: PreviewGrid,
+    stages: Stages,
+    *,
+    gpu: bool = False,
+) -> Scored:
     """Write the score of every tile into ``kept.store``; what it holds already is not redone.
 
     A task that fails is run again, then its tile is given up: it stays nodata and is listed. So
     are the pixels of a damaged input, to within 64 px.
+
+    Parameters
+    ----------
+    score : callable
+        See :data:`ScoreOf`.
+    plan : TilePlan
+        Tiles as ``score`` wants to see them; their cores are those of the store.
+    pair, kept, grid, stages
+        What is read, where it goes, what is shown of it, who does it.
+    gpu : bool
+        The tasks take a GPU.
 
     Raises
     ------
@@ -128,14 +160,13 @@ def score_tiles(
     """
     store = kept.store
     journal = Journal(store)
-    gpu = str(getattr(detector, "device", "cpu")).startswith("cuda")
 
     def score_tile(tile: Tile) -> ScoredTile:
         known = journal.recall(tile)
         if known is not None:
             return known
         block, lost_px, reason = read_or_salvage(pair, tile)
-        stored = score_block(detector, block)
+        stored = score(block)
         kept.keep(tile, stored, block)
         return journal.record(tile, stored, grid.part(block), lost_px, reason)
 
@@ -148,7 +179,6 @@ def score_tiles(
     unseen = np.zeros((2, len(grid.bands), 0, 0))
     nothing = PreviewPart(0, 0, unseen, np.zeros((0, 0), np.int64))
     scored = Scored(Preview(grid))
-    plan = plan_tiles(detector, store.plan.shape, store.tile_size)
     results = stages.run(score_tile, plan, retries=RETRIES, rescue=give_up, gpu=gpu)
     for tile, result in zip(plan, results, strict=True):
         scored.add(tile, result)
@@ -160,6 +190,23 @@ def explain(error: Exception) -> str:
     if isinstance(error, GeochangeError):
         return str(error)
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def say_lost(left_out: Sequence[str], scored: Scored) -> list[str]:
+    """Warn of what failed and is left out or without data, and return the words."""
+    if left_out:
+        note = f"{len(left_out)} tiles to learn from could not be read whole; {left_out[0]}"
+        warnings.warn(note, DataWarning, stacklevel=2)
+        return [note, *say_lost([], scored)]
+    if not scored.quarantine:
+        return []
+    first, count = scored.quarantine[0], len(scored.quarantine)
+    note = (
+        f"{scored.lost_px} px in {count} tile{'s' if count > 1 else ''} could not be read or "
+        f"scored and are without data; the first: {first['reason']}"
+    )
+    warnings.warn(note, DataWarning, stacklevel=2)
+    return [note]
 
 
 def score_block(detector: Detector, block: PairBlock) -> NDArray[np.uint16]:

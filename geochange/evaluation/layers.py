@@ -68,9 +68,11 @@ def read_mask(file: RasterFile, geobox: GeoBox, window: Window) -> Codes:
     return np.where(valid, pixels[0] != 0, UNKNOWN).astype(np.uint8)
 
 
-def read_levels(file: RasterFile, geobox: GeoBox, window: Window) -> Levels:
+def read_levels(
+    file: RasterFile, geobox: GeoBox, window: Window, resampling: str = "nearest"
+) -> Levels:
     """Read scores as the levels of :func:`geochange.io.score.encode_score`, uint16 (H, W)."""
-    pixels, valid = GridReader(file, geobox, "nearest").read(window)
+    pixels, valid = GridReader(file, geobox, resampling).read(window)
     known = pixels[0][valid]
     if known.size and not -ROUNDING <= known.min() <= known.max() <= 1 + ROUNDING:
         msg = (

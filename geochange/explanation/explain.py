@@ -25,7 +25,7 @@ from geochange.explanation.methods import (
 )
 from geochange.explanation.occlusion import occlude_bands
 from geochange.explanation.region import find_window
-from geochange.explanation.reopening import reopen_detector, reopen_pair
+from geochange.explanation.reopening import recall_from, reopen_detector, reopen_pair
 from geochange.explanation.result import Explanation
 from geochange.io.outputs import new_folder
 from geochange.maps.changemap import ChangeMap, open_map
@@ -72,7 +72,7 @@ def explain(
         change; ``occlusion`` maps each pixel's loss without a band. Default: the first for
         networks, the last for all others, which have no gradients.
     stage : str, optional
-        Part of the network for ``grad-cam``. Default: where it compares the dates.
+        Part of the network for ``grad-cam``. Default: the last level of its decoder but one.
     steps : int
         Gradients that are taken per date: more steps, smaller error.
     overwrite : bool
@@ -108,7 +108,7 @@ def explain(
         open_runner(threads=1) as runner,
         Stages(runner, on_progress) as stages,
     ):
-        pair = prepare_pair(pair, given.run["settings"], stages).pair
+        pair = prepare_pair(pair, given.run["settings"], stages, recall_from(given.run)).pair
         detector = reopen_detector(given, pair, stages)
         network = isinstance(detector, NetworkDetector)
         chosen = method or (INTEGRATED if network else OCCLUSION)
@@ -120,6 +120,10 @@ def explain(
 def _check(result: ChangeMap, method: str | None, stage: str | None, steps: int) -> None:
     if method is not None and method not in METHODS:
         msg = f"unknown method '{method}'{suggest(method, METHODS)}"
+        raise UsageError(msg)
+    if result.run.get("kind", "detect") != "detect":
+        made = ", ".join(member["path"] for member in result.run.get("runs", ()))
+        msg = f"{result.path} has no detector; explain one of the runs it was made of: {made}"
         raise UsageError(msg)
     used = result.run["method"]["name"]
     if method in (INTEGRATED, GRAD_CAM) and used != "network":

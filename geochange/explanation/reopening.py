@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import shapely.geometry
@@ -12,11 +12,20 @@ from geochange.alignment.pair import Pair, open_pair
 from geochange.detectors.auto import Choice
 from geochange.detectors.base import Detector
 from geochange.detectors.choosing import build_detector
+from geochange.engine.preparing import F, Memory
 from geochange.engine.scoring import fit_detector
 from geochange.engine.stages import Stages
 from geochange.errors import InputError, InputNotFoundError
 from geochange.io.provenance import describe_file
 from geochange.maps.changemap import ChangeMap
+
+FOUND = {
+    "registration": "alignment",
+    "clouds": "clouds",
+    "normalization": "radiometry",
+    "denoising": "denoising",
+}
+"""Where ``run.json`` says what was found of a pair, by what it is called when it is prepared."""
 
 
 def reopen_pair(result: ChangeMap) -> Pair:
@@ -56,6 +65,16 @@ def _require_same_files(inputs: Mapping[str, Any]) -> None:
         if now != file:
             msg = f"{path} has changed since the run; run detect again"
             raise InputError(msg)
+
+
+def recall_from(run: Mapping[str, Any]) -> Memory:
+    """Return what knows what a run found of its pair, so that nothing is measured again."""
+
+    def remember(name: str, kind: type[F], find: Callable[[], F]) -> F:
+        found = run.get(FOUND[name])
+        return find() if found is None else kind.recall(found)
+
+    return remember
 
 
 def reopen_detector(result: ChangeMap, pair: Pair, stages: Stages) -> Detector:

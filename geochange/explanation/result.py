@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geochange.explanation.files import ATTRIBUTION, FACTS, PICTURE
-from geochange.viz.pictures import shrink_png
+from geochange.viz.pictured import PicturedFolder
 
 if TYPE_CHECKING:
     import pandas
@@ -19,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False)
-class Explanation:
+class Explanation(PicturedFolder):
     """Why a part of a map was called change; a notebook shows its picture.
 
     Attributes
@@ -33,13 +28,7 @@ class Explanation:
     >>> found.bands  # doctest: +SKIP
     """
 
-    path: Path
-
-    @cached_property
-    def facts(self) -> Mapping[str, Any]:
-        """The content of ``explanation.json``."""
-        content: Mapping[str, Any] = json.loads((self.path / FACTS).read_text(encoding="utf-8"))
-        return content
+    FACTS, PICTURE = FACTS, PICTURE
 
     @property
     def mean_score(self) -> float:
@@ -70,9 +59,6 @@ class Explanation:
         size = f"{facts['window']['height']} x {facts['window']['width']} px"
         return f"<Explanation {size} | {facts['method']} | mean score {self.mean_score:.3f}>"
 
-    def __fspath__(self) -> str:
-        return os.fspath(self.path)
-
     def __str__(self) -> str:
         facts = self.facts
         lines = [f"mean score {self.mean_score:.3f}, {facts['valid_pixels']:,} valid pixels"]
@@ -86,6 +72,3 @@ class Explanation:
             for row in [*facts["dates"], *self.bands.to_dict("records")]
         ]
         return "\n".join(lines)
-
-    def _repr_png_(self) -> bytes:
-        return shrink_png((self.path / PICTURE).read_bytes())

@@ -10,13 +10,13 @@ import rasterio
 import rasterio.shutil
 from rasterio.windows import Window as RasterioWindow
 
+from geochange.alignment.inputs import describe_inputs
 from geochange.alignment.pair import Pair, open_pair
 from geochange.engine.preparing import check_preparation, prepare_pair
 from geochange.engine.runner import open_runner
 from geochange.engine.sizing import choose_tile_size
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.exports.registered import draw_registration, write_tie_points
-from geochange.exports.run import describe_inputs
 from geochange.io.outputs import new_folder, write_json
 from geochange.io.scene import Source
 from geochange.registration.result import Registration

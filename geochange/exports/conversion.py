@@ -19,6 +19,7 @@ from geochange.exports.gpkg import write_gpkg
 from geochange.io.atomic import check_target, explain_failure, replace_atomically
 from geochange.maps.changemap import ChangeMap, open_map
 from geochange.nn.onnxfile import is_onnx
+from geochange.nn.shelf import find_model
 from geochange.viz.figures import figure_png
 
 DRIVERS = {".shp": "ESRI Shapefile", ".fgb": "FlatGeobuf", ".kml": "KML", ".csv": "CSV"}
@@ -48,7 +49,7 @@ def export(
     Parameters
     ----------
     result : path or ChangeMap
-        Output directory of a run, or a checkpoint (``.safetensors``) for ``.onnx``.
+        Output directory of a run; for ``.onnx`` a checkpoint or the name of a shipped network.
     output : path
         ``.gpkg .geojson .shp .fgb .kml .csv .parquet``, or ``.png`` for a picture of the map.
         GeoPackage comes with its styles. CSV holds the geometry as WKT; KML and GeoJSON (RFC 7946)
@@ -105,7 +106,7 @@ def _export_network(
     check_target(target, overwrite=again)
     from geochange.nn.portable import convert
 
-    content = convert(Path(source))
+    content = convert(find_model(source))
     with replace_atomically(target) as temporary:
         temporary.write_bytes(content)
     return target

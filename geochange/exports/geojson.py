@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -16,7 +17,7 @@ import shapely
 from odc.geo.geobox import GeoBox
 
 from geochange.errors import DataWarning
-from geochange.exports.wgs84 import Footprint, to_wgs84
+from geochange.exports.wgs84 import DECIMALS, Footprint, Geometries, to_wgs84
 from geochange.io.atomic import replace_atomically
 
 
@@ -26,11 +27,13 @@ def write_geojson(
     *,
     fields: Mapping[str, str],
     geobox: GeoBox,
+    decimals: int = DECIMALS,
+    members: Mapping[str, Any] | None = None,
 ) -> Path | None:
     """Write features as RFC 7946 GeoJSON: WGS 84 longitude and latitude, right-hand rule.
 
-    Coordinates have 7 decimals (1 cm) and stay valid after rounding; polygons that cross the
-    antimeridian are cut there; ``bbox`` follows the features. Memory holds one batch.
+    Coordinates have 7 decimals (1 cm) by default and stay valid after rounding; polygons that cross
+    the antimeridian are cut there; ``bbox`` follows the features. Memory holds one batch.
 
     Parameters
     ----------
@@ -42,6 +45,10 @@ def write_geojson(
         Properties to write, name to numpy type, in order; a missing value becomes null.
     geobox : GeoBox
         Grid of the polygons.
+    decimals : int
+        Digits kept of a degree.
+    members : mapping, optional
+        Further members of the collection, after its features.
 
     Returns
     -------
@@ -66,41 +73,62 @@ def write_geojson(
         msg = "no GeoJSON is written: the images have no CRS, and GeoJSON needs longitude/latitude"
         warnings.warn(msg, DataWarning, stacklevel=2)
         return None
-    footprint = Footprint()
-    with replace_atomically(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.write('{"type": "FeatureCollection", "features": [')
-        lost = _write_features(file, batches, fields, geobox, footprint)
-        file.write("\n]")
-        if (bbox := footprint.bbox) is not None:
-            file.write(f', "bbox": {json.dumps(bbox)}')
-        file.write("}\n")
+    place = partial(to_wgs84, geobox=geobox, decimals=decimals)
+    lost = write_collection(batches, path, fields=fields, place=place, members=members)
     if lost:
         msg = f"{lost} polygons lie where {geobox.crs} has no longitude/latitude: null geometry"
         warnings.warn(msg, DataWarning, stacklevel=2)
     return Path(path)
 
 
-def _write_features(
-    file: TextIO,
+def write_collection(
     batches: Iterable[geopandas.GeoDataFrame],
+    path: str | Path,
+    *,
     fields: Mapping[str, str],
-    geobox: GeoBox,
-    footprint: Footprint,
+    place: Callable[[Geometries], Geometries],
+    members: Mapping[str, Any] | None = None,
 ) -> int:
-    separator, lost = "\n", 0
-    for batch in batches:
-        polygons = to_wgs84(np.asarray(batch.geometry.array), geobox)
-        footprint.add(polygons)
-        lost += int(np.count_nonzero(shapely.is_missing(polygons)))
-        for properties, text in zip(
-            _properties(batch, fields), shapely.to_geojson(polygons), strict=True
-        ):
-            # Through Python's floats: GEOS writes 0.0898049 as 0.08980489999999999.
-            geometry = json.loads(text) if text else None
-            feature = {"type": "Feature", "properties": properties, "geometry": geometry}
-            file.write(separator + json.dumps(feature))
-            separator = ",\n"
+    """Write features as a FeatureCollection wherever ``place`` brings them.
+
+    Parameters
+    ----------
+    batches, path, fields, members
+        See :func:`write_geojson`.
+    place : callable
+        Brings polygons (N,) to the coordinates of the file; None for those that have none there.
+
+    Returns
+    -------
+    int
+        Features without a place.
+    """
+    footprint, lost, separator = Footprint(), 0, "\n"
+    with replace_atomically(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write('{"type": "FeatureCollection", "features": [')
+        for batch in batches:
+            polygons = place(np.asarray(batch.geometry.array))
+            footprint.add(polygons)
+            lost += int(np.count_nonzero(shapely.is_missing(polygons)))
+            for feature in _features(batch, polygons, fields):
+                file.write(separator + json.dumps(feature))
+                separator = ",\n"
+        file.write("\n]")
+        bbox = footprint.bbox
+        for name, value in [*([("bbox", bbox)] if bbox else []), *(members or {}).items()]:
+            file.write(f", {json.dumps(name)}: {json.dumps(value)}")
+        file.write("}\n")
     return lost
+
+
+def _features(
+    batch: geopandas.GeoDataFrame, polygons: Geometries, fields: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    texts = shapely.to_geojson(polygons)
+    for properties, text in zip(_properties(batch, fields), texts, strict=True):
+        # Through Python's floats: GEOS writes 0.0898049 as 0.08980489999999999.
+        geometry = json.loads(text) if text else None
+        yield {"type": "Feature", "properties": properties, "geometry": geometry}
 
 
 def _properties(

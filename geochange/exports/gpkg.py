@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas
@@ -98,18 +99,42 @@ def write_styled(
     styles : callable
         Returns name to QML; asked when all batches have passed. The first style is the default.
     """
+    styled = StyledLayer(layer, fields, batches, styles)
+    return write_layers([styled], path, geobox=geobox)
+
+
+@dataclass(frozen=True)
+class StyledLayer:
+    """A layer of polygons and how it looks; see :func:`write_styled` for what the parts are."""
+
+    name: str
+    fields: Mapping[str, str]
+    batches: Iterable[geopandas.GeoDataFrame]
+    styles: Callable[[], Mapping[str, str]]
+
+
+def write_layers(layers: Sequence[StyledLayer], path: str | Path, *, geobox: GeoBox) -> Path:
+    """Write one or more layers of polygons as a GeoPackage 1.2 with styles for QGIS.
+
+    Parameters
+    ----------
+    layers : sequence of StyledLayer
+    path, geobox
+        See :func:`write_gpkg`.
+    """
     with replace_atomically(path) as temporary:
-        write_layer(
-            temporary,
-            batches,
-            layer=layer,
-            fields=fields,
-            geometry_type="MultiPolygon",
-            geobox=geobox,
-            dataset_options={"VERSION": "1.2"},
-            layer_options={"GEOMETRY_NAME": GEOMETRY_COLUMN, "SPATIAL_INDEX": "YES"},
-        )
-        _add_styles(temporary, layer, styles())
+        for number, layer in enumerate(layers):
+            write_layer(
+                temporary,
+                layer.batches,
+                layer=layer.name,
+                fields=layer.fields,
+                geometry_type="MultiPolygon",
+                geobox=geobox,
+                dataset_options={"VERSION": "1.2"} if number == 0 else None,
+                layer_options={"GEOMETRY_NAME": GEOMETRY_COLUMN, "SPATIAL_INDEX": "YES"},
+            )
+        _add_styles(temporary, {layer.name: layer.styles() for layer in layers})
     return Path(path)
 
 
@@ -123,7 +148,8 @@ def _prepare(
         yield batch if "status" in batch else batch.assign(status="unreviewed")
 
 
-def _add_styles(path: Path, layer: str, styles: Mapping[str, str]) -> None:
+def _add_styles(path: Path, styles: Mapping[str, Mapping[str, str]]) -> None:
+    """Add name to QML of each layer; the first style of a layer is its default."""
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(STYLE_TABLE)
         connection.executemany(
@@ -132,10 +158,11 @@ def _add_styles(path: Path, layer: str, styles: Mapping[str, str]) -> None:
             "update_time) VALUES ('', '', ?, ?, ?, ?, '', ?, ?, '', ?)",
             [
                 (layer, GEOMETRY_COLUMN, name, qml, position == 0, f"geochange: {name}", EPOCH)
-                for position, (name, qml) in enumerate(styles.items())
+                for layer, named in styles.items()
+                for position, (name, qml) in enumerate(named.items())
             ],
         )
-        # QGIS finds styles only in a table that GDAL lists, so the file has two layers for readers.
+        # QGIS finds styles only in a table that GDAL lists, so it is a layer for readers too.
         connection.execute(
             "INSERT INTO gpkg_contents (table_name, data_type, identifier, srs_id) "
             "VALUES ('layer_styles', 'attributes', 'layer_styles', 0)"

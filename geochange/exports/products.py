@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from geochange.alignment.pair import Pair
 from geochange.detectability.files import draw_sensitivity
-from geochange.errors import DataWarning
+from geochange.errors import DataWarning, UsageError, suggest
 from geochange.exports.changes import best_changes, count_undescribed, total_classes
 from geochange.exports.cog import write_mask, write_score
 from geochange.exports.fields import delta_fields, polygon_fields
@@ -79,6 +79,20 @@ class Findings:
         """Bands that polygons are compared by; none when the dates have different numbers."""
         before, after = self.pair.before.bands, self.pair.after.bands
         return before if len(before) == len(after) else ()
+
+
+def check_products(products: Sequence[str]) -> None:
+    """Raise :class:`geochange.errors.UsageError` for products that are not known, or not alone."""
+    if isinstance(products, str):
+        msg = f"products is a list of names, got '{products}'; write ['{products}']"
+        raise UsageError(msg)
+    for name in products:
+        if name not in PRODUCTS:
+            msg = f"unknown product '{name}'{suggest(name, PRODUCTS)}"
+            raise UsageError(msg)
+    if "changes" not in products and {"qgis", "report"} & set(products):
+        msg = "products 'qgis' and 'report' need 'changes'; add it"
+        raise UsageError(msg)
 
 
 def write_changes(
@@ -238,7 +252,9 @@ def _draw_displacements(findings: Findings) -> bytes:
 
 def _draw_detection(limits: Mapping[str, Any]) -> bytes:
     """Return a PNG of the probability of detection; empty where it was not measured."""
-    return pictures.shrink_png(draw_sensitivity(limits)) if "limits" in limits else b""
+    if "limits" not in limits:
+        return b""
+    return pictures.shrink_png(draw_sensitivity(limits, stacked=True))
 
 
 def pair_name(path: str, files: int) -> str:

@@ -160,7 +160,7 @@ def write_project(
     names = {"before": _dated("Before", before.date), "after": _dated("After", after.date)}
     document = TEMPLATES.get_template("project.qgs.jinja").render(
         title=title,
-        crs=_crs(geobox.crs),
+        crs=crs_facts(geobox.crs),
         extent=tuple(geobox.extent.boundingbox),
         groups=names,
         layers=_layers(folder, before, after, uncertainty=uncertainty),
@@ -173,11 +173,12 @@ def write_project(
         **polygon_context(classes, {**fields, "status": "str"}),
     )
     with replace_atomically(path) as temporary:
-        temporary.write_bytes(_zip(f"{Path(path).stem}.qgs", document))
+        temporary.write_bytes(zip_document(f"{Path(path).stem}.qgs", document))
     return Path(path)
 
 
-def _zip(name: str, document: str) -> bytes:
+def zip_document(name: str, document: str) -> bytes:
+    """Return an archive that holds one document, the same for the same document."""
     archive = io.BytesIO()
     entry = zipfile.ZipInfo(name, ARCHIVE_TIME)
     entry.compress_type = zipfile.ZIP_DEFLATED
@@ -213,10 +214,11 @@ def _layers(
 
 
 def _show(shown: ShownDate) -> dict[str, Any]:
-    return {"bands": shown.bands, "stretch": shown.stretch, "crs": _crs(shown.crs)}
+    return {"bands": shown.bands, "stretch": shown.stretch, "crs": crs_facts(shown.crs)}
 
 
-def _crs(crs: CRS | None) -> dict[str, Any] | None:
+def crs_facts(crs: CRS | None) -> dict[str, Any] | None:
+    """Return what the templates of projects say of a coordinate system."""
     if crs is None:
         return None
     return {"wkt": crs.to_wkt(), "epsg": crs.to_epsg(), "geographic": crs.geographic}

@@ -11,14 +11,11 @@ from typing import Any
 
 from geochange.alignment.grid import gsd_m
 from geochange.alignment.pair import Pair
-from geochange.io.provenance import describe_file, describe_raster_files, hash_run
-from geochange.io.scene import Scene, Source, describe_date
+from geochange.exports.fingerprint import FILE_SETTINGS
+from geochange.io.scene import Source
 from geochange.maps.threshold import Threshold
 from geochange.nn.shelf import is_shipped
 from geochange.version import __version__, installed_versions
-
-FILE_SETTINGS = ("mask_before", "mask_after", "aoi", "grid", "model")
-"""Settings that may name a file, whose content then counts."""
 
 
 def describe_run(
@@ -35,11 +32,11 @@ def describe_run(
     Parameters
     ----------
     key : str
-        Of :func:`fingerprint_inputs`.
+        Of :func:`geochange.exports.fingerprint.fingerprint_inputs`.
     sources : tuple
         The two dates as the user gave them.
     inputs : mapping
-        Of :func:`describe_inputs`.
+        Of :func:`geochange.alignment.inputs.describe_inputs`.
     method : mapping
         ``name``, ``reason`` and ``options``.
     settings : mapping
@@ -95,45 +92,6 @@ def _locate(source: Source) -> str | list[str]:
     if isinstance(source, str | os.PathLike):
         return os.path.abspath(source) if Path(source).exists() else os.fspath(source)
     return [str(_locate(part)) for part in source]
-
-
-def describe_inputs(pair: Pair) -> dict[str, Any]:
-    """Return date, bands and files (with size and hash) of both dates."""
-    return {
-        when: {
-            "date": scene.date,
-            "bands": list(reader.bands),
-            "files": _describe_files(scene),
-        }
-        for when, scene, reader in zip(
-            ("before", "after"), pair.scenes, (pair.before, pair.after), strict=True
-        )
-    }
-
-
-def _describe_files(scene: Scene) -> list[dict[str, object]]:
-    return [found for file in scene.files for found in describe_raster_files(file.path)]
-
-
-def fingerprint_inputs(inputs: Mapping[str, Any], settings: Mapping[str, object]) -> str:
-    """Return the key of a run with these described inputs and (plain) settings."""
-    return _key([inputs[when]["files"] for when in ("before", "after")], settings)
-
-
-def fingerprint_run(before: Source, after: Source, settings: Mapping[str, object]) -> str:
-    """Return the key that a run with these inputs and (plain) settings would store."""
-    return _key([_describe_files(describe_date(date)) for date in (before, after)], settings)
-
-
-def _key(inputs: list[list[dict[str, object]]], settings: Mapping[str, object]) -> str:
-    contents = dict(settings)
-    options = settings.get("options")
-    checkpoint = options.get("checkpoint") if isinstance(options, Mapping) else None
-    named = {name: settings.get(name) for name in FILE_SETTINGS} | {"checkpoint": checkpoint}
-    for name, given in named.items():
-        if isinstance(given, str) and Path(given).is_file():
-            contents[name] = describe_file(given)
-    return hash_run(inputs, contents, __version__)
 
 
 def repeat_command(before: object, after: object, settings: Mapping[str, object]) -> str:

@@ -24,7 +24,7 @@ POLAR_LATITUDE = 85.0
 Geometries = NDArray[Any]
 
 
-def to_wgs84(polygons: Geometries, geobox: GeoBox) -> Geometries:
+def to_wgs84(polygons: Geometries, geobox: GeoBox, decimals: int = DECIMALS) -> Geometries:
     """Transform polygons (N,) of a grid to longitude and latitude on WGS 84.
 
     Parameters
@@ -33,11 +33,13 @@ def to_wgs84(polygons: Geometries, geobox: GeoBox) -> Geometries:
         In the CRS of ``geobox``.
     geobox : GeoBox
         Grid with a CRS.
+    decimals : int
+        Digits kept of a degree.
 
     Returns
     -------
     array of shapely Polygon or MultiPolygon
-        Longitudes in [-180, 180], cut at the antimeridian, rounded to 7 decimals and valid,
+        Longitudes in [-180, 180], cut at the antimeridian, rounded and valid,
         exterior rings counterclockwise. None where the CRS has no longitude and latitude, or
         where nothing is left after rounding.
 
@@ -61,7 +63,7 @@ def to_wgs84(polygons: Geometries, geobox: GeoBox) -> Geometries:
         fine = shapely.segmentize(polygons[index], pixel) if polar[index] else None
         fine = shapely.transform(fine, project) if fine is not None else out[index]
         out[index] = _cut(fine)
-    return _round(out)
+    return _round(out, decimals)
 
 
 def _longest_edge(crs: pyproj.CRS, pixel: float) -> float:
@@ -114,12 +116,12 @@ def _turn_into_world(area: shapely.Geometry, turn: int) -> shapely.Geometry:
     )
 
 
-def _round(polygons: Geometries) -> Geometries:
+def _round(polygons: Geometries, decimals: int) -> Geometries:
     """Round to the decimals kept; repair what collapses; turn exteriors counterclockwise."""
-    rounded = shapely.transform(polygons, partial(np.round, decimals=DECIMALS))
+    rounded = shapely.transform(polygons, partial(np.round, decimals=decimals))
     broken = ~shapely.is_valid(rounded) & ~shapely.is_missing(rounded)
-    on_grid = shapely.set_precision(polygons[broken], 10.0**-DECIMALS)
-    rounded[broken] = shapely.transform(on_grid, partial(np.round, decimals=DECIMALS))
+    on_grid = shapely.set_precision(polygons[broken], 10.0**-decimals)
+    rounded[broken] = shapely.transform(on_grid, partial(np.round, decimals=decimals))
     rounded[shapely.is_empty(rounded)] = None
     oriented: Geometries = shapely.orient_polygons(rounded)
     return oriented

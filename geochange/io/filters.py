@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
 from geochange.blocks import BoolArray, FloatArray
+
+MEDIAN_VALUES = 2**21
+"""Values of windows near pixels without data that are sorted at a time."""
 
 
 class Filter(Protocol):
@@ -68,13 +71,21 @@ class MedianFilter:
         rows, cols = np.nonzero(valid & ndimage.binary_dilation(~valid, reach, border_value=1))
         for band, smooth in zip(pixels, out, strict=True):
             known = np.pad(np.where(valid, band, np.nan), self.halo, constant_values=np.nan)
-            around = sliding_window_view(known, reach.shape)[rows, cols]
-            smooth[rows, cols] = _median_of_known(around.reshape(len(rows), -1))
+            views = sliding_window_view(known, reach.shape)
+            for part in _cut(len(rows), self.window**2):
+                around = views[rows[part], cols[part]]
+                smooth[rows[part], cols[part]] = _median_of_known(around.reshape(len(around), -1))
         return np.where(valid, out, pixels)
 
     def take(self, positions: Sequence[int]) -> MedianFilter:
         """See :class:`Filter`."""
         return self
+
+
+def _cut(count: int, size: int) -> Iterator[slice]:
+    """Yield parts of ``count`` windows of ``size`` values that fit into little memory."""
+    step = max(1, MEDIAN_VALUES // size)
+    return (slice(start, start + step) for start in range(0, count, step))
 
 
 def _median_of_known(values: FloatArray) -> FloatArray:

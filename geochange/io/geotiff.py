@@ -36,7 +36,9 @@ WARP_TOLERANCE_PX = 1e-9
 pixels depend on the tiling. GDAL does not take 0."""
 NO_CRS = "EPSG:3857"
 """Stands in for the one unknown CRS of a pair without CRS: never shown, only affines count."""
-RESAMPLINGS = tuple(KERNELS)
+RESAMPLINGS = ("auto", *KERNELS)
+ALIKE = 1.2
+"""Pixels are of one size up to this ratio."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,10 @@ class GridReader:
     geobox : GeoBox
         Grid to read on.
     resampling : str
-        One of ``nearest bilinear cubic lanczos average``. Kernels widen when the grid is coarser
-        than the file, so detail does not alias.
+        One of ``auto nearest bilinear cubic lanczos average``. Kernels widen when the grid is
+        coarser than the file, so detail does not alias. ``auto`` is ``lanczos`` where pixels are
+        displaced by parts of their size, which blurs them least, else ``cubic``, which leaves no
+        ripples beside the edges of larger pixels.
     displacement : Displacement or None
         Where the content of the grid's pixels lies; read there, in the same one resampling.
 
@@ -64,7 +68,7 @@ class GridReader:
 
     file: RasterFile
     geobox: GeoBox
-    resampling: str = "cubic"
+    resampling: str = "auto"
     displacement: Displacement | None = None
 
     def __post_init__(self) -> None:
@@ -84,6 +88,16 @@ class GridReader:
             return self.geobox
         moved = self.geobox.affine @ self.displacement.affine
         return GeoBox(self.geobox.shape, moved, self.geobox.crs)
+
+    @cached_property
+    def kernel(self) -> str:
+        """What ``resampling`` comes to."""
+        if self.resampling != "auto":
+            return self.resampling
+        if self.displacement is None:
+            return "cubic"
+        ratios = pixel_ratio(self.file.geobox, self.geobox)
+        return "lanczos" if all(1 / ALIKE < ratio < ALIKE for ratio in ratios) else "cubic"
 
     @property
     def field(self) -> SplineField | None:
@@ -128,7 +142,7 @@ class GridReader:
         """Lend what :meth:`open` returns, see :func:`geochange.io.handles.borrow`."""
         file = self.file
         source = (file.path, file.stamp, file.geobox, file.alpha, tuple(self.nodata_groups))
-        key = (*source, self.place, self.resampling)
+        key = (*source, self.place, self.kernel)
         return borrow(key, self.open, in_turn=self.in_strips)
 
     def open(self) -> Datasets:
@@ -152,7 +166,7 @@ class GridReader:
             transform=self.place.affine,
             height=height,
             width=width,
-            resampling=Resampling[self.resampling],
+            resampling=Resampling[self.kernel],
             src_nodata=np.nan if nodata is None and floating else nodata,
             src_alpha=self.file.alpha or 0,
             nodata=np.nan,
@@ -223,13 +237,13 @@ class GridReader:
         across, down = pixel_ratio(self.file.geobox, self.geobox)
         stretch = 1 / across, 1 / down
         cols, rows = locate_pixels(part, self.geobox, own.geobox, self.displacement)
-        source = window_around(cols, rows, own.geobox, self.resampling, stretch)
+        source = window_around(cols, rows, own.geobox, self.kernel, stretch)
         if source is None:
             return self._see_nothing(window)
         pixels, valid = own.read(source)
         cols -= source.col
         rows -= source.row
-        found, known = resample(pixels, valid, cols, rows, self.resampling, stretch)
+        found, known = resample(pixels, valid, cols, rows, self.kernel, stretch)
         return _embed(found, known, part, window)
 
     def _see_nothing(self, window: Window) -> tuple[FloatArray, BoolArray]:

@@ -28,13 +28,23 @@ from geochange.io.atomic import is_full
 
 STATE_NAME = ".state.json"
 RUN_NAME = "run.json"
-FACTS_NAMES = {"explain": "explanation.json", "sensitivity": "sensitivity.json"}
+RUN_KINDS = ("detect", "align", "fuse", "refine", "threshold", "series")
+"""What may have written ``run.json``."""
+FACTS_NAMES = {
+    "explain": "explanation.json",
+    "sensitivity": "sensitivity.json",
+    "chips": "manifest.json",
+    "agree": "agreement.json",
+}
 """Files that tell what else than a run a folder holds, by kind."""
 OWN_NAMES = (
     RUN_NAME, "score.tif", "mask.tif", "uncertainty.tif", "changes.*", "report.html",
     "quicklook", "tiles", "before.vrt", "after.vrt", "before.tif", "after.tif", "tie_points.gpkg",
     "displacements.png", "item.json", "*.aux.xml", "*.qmd", "*.ovr", STATE_NAME,
     "attribution.tif", "explanation.*", "sensitivity.*",
+    "A", "B", "label", "list", "manifest.*",
+    "date.tif", "magnitude.tif", "animation.gif", "dates",
+    "agreement.json", "tiles.csv", "disagreement.*", "consensus", "consensus.*",
 )  # fmt: skip
 """What a result may hold: ours, and what QGIS and GDAL put beside it."""
 
@@ -250,7 +260,7 @@ def _find_foreign(folder: Path) -> str | None:
 
 def is_result(folder: Path) -> bool:
     """Tell whether a folder holds a finished result of geochange."""
-    return _read_kind(folder / RUN_NAME) in ("detect", "align") or any(
+    return _read_kind(folder / RUN_NAME) in RUN_KINDS or any(
         _read_kind(folder / name) == kind for kind, name in FACTS_NAMES.items()
     )
 
@@ -283,7 +293,7 @@ def _is_full(error: BaseException, folder: Path) -> bool:
 
 def read_fingerprint(folder: Path) -> str | None:
     """Return the key of the inputs and settings of a finished run; None where there is none."""
-    if _read_kind(folder / RUN_NAME) not in ("detect", "align"):
+    if _read_kind(folder / RUN_NAME) not in RUN_KINDS:
         return None
     run = json.loads((folder / RUN_NAME).read_text(encoding="utf-8"))
     return str(run.get("fingerprint"))

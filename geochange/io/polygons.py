@@ -36,7 +36,9 @@ def read_polygons(path: str | os.PathLike[str], geobox: GeoBox) -> list[Any]:
     return place_polygons(frame.geometry, frame.crs, geobox, os.fspath(path))
 
 
-def place_polygons(geometries: Iterable[Any], crs: Any, geobox: GeoBox, name: str) -> list[Any]:
+def place_polygons(
+    geometries: Iterable[Any], crs: Any, geobox: GeoBox, name: str, *, bend: float = 0.0
+) -> list[Any]:
     """Bring polygons from their CRS to that of a grid; what lies far outside is cut off first.
 
     So a polygon may be as large as the Earth, also beyond where the grid's CRS is defined, and may
@@ -50,6 +52,9 @@ def place_polygons(geometries: Iterable[Any], crs: Any, geobox: GeoBox, name: st
     geobox : GeoBox
     name : str
         What to call them in an error.
+    bend : float
+        Polygons whose edges the grid's CRS bends by less than this, in its units, keep the vertices
+        that they have; others get as many as they need.
 
     Raises
     ------
@@ -66,10 +71,10 @@ def place_polygons(geometries: Iterable[Any], crs: Any, geobox: GeoBox, name: st
     if geobox.crs is None:
         return polygons
     there = CRS(crs.to_wkt() if hasattr(crs, "to_wkt") else crs)
-    return _reproject(polygons, there, geobox.crs, geobox)
+    return _reproject(polygons, there, geobox.crs, geobox, bend)
 
 
-def _reproject(polygons: list[Any], crs: CRS, own: CRS, geobox: GeoBox) -> list[Any]:
+def _reproject(polygons: list[Any], crs: CRS, own: CRS, geobox: GeoBox, bend: float) -> list[Any]:
     if crs == own and not crs.geographic:
         return polygons
     extent = _find_extent(geobox, own, crs)
@@ -83,9 +88,20 @@ def _reproject(polygons: list[Any], crs: CRS, own: CRS, geobox: GeoBox) -> list[
         whole = polygon if polygon.is_valid else shapely.make_valid(polygon)
         for turn in turns:
             part = shapely.intersection(_shift(whole, turn), extent)
-            part = shapely.segmentize(part, max(east - west, north - south) / SEGMENTS)
-            found += [shapely.transform(p, lambda xy: _move(xy, move)) for p in _areas(part)]
+            longest = max(east - west, north - south) / SEGMENTS
+            found += [_bend(p, longest, move, bend) for p in _areas(part)]
     return [p for p in found if np.isfinite(shapely.get_coordinates(p)).all()]
+
+
+def _bend(polygon: Any, longest: float, move: Any, bend: float) -> Any:
+    """Move a polygon with edges of at most ``longest``, or as it is when that is as good."""
+    fine = shapely.segmentize(polygon, longest)
+    curved = shapely.transform(fine, lambda xy: _move(xy, move))
+    if not bend:
+        return curved
+    straight = shapely.transform(polygon, lambda xy: _move(xy, move))
+    apart = shapely.hausdorff_distance(straight.boundary, curved.boundary)
+    return straight if apart <= bend else curved
 
 
 def _find_extent(geobox: GeoBox, own: CRS, crs: CRS) -> Any:

@@ -270,7 +270,7 @@ def read_date(
     scene: Scene,
     positions: Sequence[int],
     geobox: GeoBox,
-    resampling: str = "cubic",
+    resampling: str = "auto",
     masks: tuple[Mask, ...] = (),
 ) -> DateReader:
     """Return a reader of the scene's bands at ``positions`` on ``geobox``; opens nothing.

@@ -203,9 +203,15 @@ class ChangeMap:
         return tuple(name for name in LAYERS if (self.path / f"{name}.tif").exists())
 
     @property
+    def dates(self) -> tuple[str | None, str | None]:
+        """ISO dates of the two acquisitions, where known."""
+        inputs = self.run["inputs"]
+        return inputs["before"].get("date"), inputs["after"].get("date")
+
+    @property
     def labels(self) -> tuple[str, str]:
         """``before 2018-07-03`` and the like."""
-        first, second = (self.run["inputs"][when].get("date") or "" for when in ("before", "after"))
+        first, second = (date or "" for date in self.dates)
         return f"before {first}".strip(), f"after {second}".strip()
 
     def plot(self, **kwargs: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from geochange.nn.network import ChangeNet
 Score = Callable[[Tensor], Tensor]
 """From an input to one number."""
 MAP_DIMENSIONS = 4
+LEVEL = re.compile(r"decoder\.(smooth|levels)\.\d+")
+"""A level of a decoder, after its convolutions."""
 MOST_DOTS = 2
 """Parts nested deeper are single convolutions."""
 
@@ -94,15 +97,18 @@ def list_stages(model: ChangeNet) -> list[str]:
     >>> from geochange.nn.models import build_model
     >>> stages = list_stages(build_model("tinysiam", 3))
     >>> stages[0], choose_stage(build_model("tinysiam", 3))
-    ('encoder.levels.0', 'fusions.2')
+    ('encoder.levels.0', 'decoder.smooth.1')
     """
     return list(_measure_stages(model))
 
 
 def choose_stage(model: ChangeNet, name: str | None = None) -> str:
-    """Check the name of a stage, or choose: the last part by itself at the coarsest resolution.
+    """Check the name of a stage, or choose one.
 
-    For networks with a fusion of the dates that is the deepest one, where they are compared.
+    For networks with a decoder that is its last level but one: there features of several
+    resolutions have met, so the map is sharp, but it is not the score itself yet, as that of the
+    last level nearly is. Fused features before the decoder speak of much that it then discards.
+    Other networks: the last part at the coarsest resolution.
 
     Raises
     ------
@@ -111,10 +117,10 @@ def choose_stage(model: ChangeNet, name: str | None = None) -> str:
     """
     sizes = _measure_stages(model)
     if name is None:
-        fusions = [stage for stage in sizes if stage.startswith("fusions.")]
-        tops = [stage for stage in fusions if stage.count(".") == 1]
+        levels = [stage for stage in sizes if LEVEL.fullmatch(stage)]
         coarsest = min(sizes.values())
-        return (tops or [stage for stage, size in sizes.items() if size == coarsest])[-1]
+        last = [stage for stage, size in sizes.items() if size == coarsest][-1]
+        return levels[-2:][0] if levels else last
     if name not in sizes:
         msg = f"the network has no stage '{name}'{suggest(name, sizes)}"
         raise UsageError(msg)

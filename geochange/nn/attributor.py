@@ -135,7 +135,7 @@ class Attributor:
         dates, valid, region
             See :meth:`attribute`.
         stage : str, optional
-            Of :func:`geochange.nn.attribution.list_stages`. Default: where the dates are compared.
+            Of :func:`geochange.nn.attribution.list_stages`. Default: a level of the decoder.
 
         Returns
         -------

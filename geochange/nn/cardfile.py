@@ -92,7 +92,8 @@ def read_header(path: Path) -> dict[str, Any]:
         No such file, or not a safetensors file.
     """
     if not path.is_file():
-        msg = f"there is no checkpoint {path}; give the path of a .safetensors file"
+        inside = " in it" if path.is_dir() else ""
+        msg = f"there is no checkpoint {path}; give the path of a .safetensors file{inside}"
         raise InputNotFoundError(msg)
     try:
         with path.open("rb") as file:

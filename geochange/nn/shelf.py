@@ -115,5 +115,22 @@ def is_shipped(name_or_path: str | os.PathLike[str]) -> bool:
     return os.fspath(name_or_path) in _paths()
 
 
+def locate_model(name_or_path: str | os.PathLike[str], folder: str | Path = "") -> str:
+    """Return the whole path of a network: one on the shelf by its name, others from a folder on.
+
+    Raises
+    ------
+    UsageError
+        Neither a name on the shelf nor a path.
+
+    Examples
+    --------
+    >>> locate_model("own.safetensors", "/runs"), Path(locate_model("building")).name
+    ('/runs/own.safetensors', 'building.safetensors')
+    """
+    found = find_model(name_or_path)
+    return str(found) if is_shipped(name_or_path) else os.path.abspath(folder / found.expanduser())
+
+
 def _paths() -> dict[str, Path]:
     return {path.stem: path for path in sorted(FOLDER.glob(f"*{SUFFIX}"), key=attrgetter("stem"))}

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
+from geochange.blocks import MAD_TO_SIGMA
+
 Table = NDArray[np.float64]
 Vector = NDArray[np.float64]
 
-MAD_TO_SIGMA = 1.482602218505602
 CORE = 0.5
 """Share of the pixels that the trimmed fit stands on; what less than half of them do is ignored."""
 INVARIANT_P = 0.05

@@ -7,8 +7,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from geochange.blocks import BoolArray, FloatArray
-from geochange.radiometry.lines import MAD_TO_SIGMA
+from geochange.blocks import MAD_TO_SIGMA, BoolArray, FloatArray
 
 Vector = NDArray[np.float64]
 

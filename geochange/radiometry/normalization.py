@@ -121,7 +121,9 @@ class Normalization:
 
     @classmethod
     def recall(cls, stored: Mapping[str, Any]) -> Normalization:
-        """Return what was stored."""
+        """Return what was stored, or described."""
+        if "maps" not in stored:
+            return cls(mode=stored["mode"])
         fits = tuple(BandFit(**fit) for fit in stored["fits"])
         maps = tuple(BandMap.restore(to) for to in stored["maps"])
         return cls(**{**stored, "fits": fits, "maps": maps})

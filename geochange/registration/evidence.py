@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from geochange.blocks import MAD_TO_SIGMA
 from geochange.io.displacement import STILL, Displacement
 from geochange.registration.models import Model
 from geochange.registration.ties import Tie
@@ -144,7 +145,7 @@ def _choose(models: Sequence[Model], distances: Sequence[Array], *, earn: bool) 
 
 def _tolerance(distances: Array) -> float:
     """Distance up to which a window agrees, in px."""
-    return float(np.clip(3 * 1.4826 * np.median(distances), 0.1, CAP_PX))
+    return float(np.clip(3 * MAD_TO_SIGMA * np.median(distances), 0.1, CAP_PX))
 
 
 def _root_mean_square(distances: Array) -> float:

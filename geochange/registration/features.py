@@ -1,4 +1,8 @@
-"""A first affine between two overviews by matching features: for rotation and scale."""
+"""A first affine between two overviews by matching features: for rotation and scale.
+
+Features are looked for in the images, then in their gradients, in which inverted contrast and
+other bands look alike. What they find beside other features: ``tests/benchmarks/turned.py``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from skimage.feature import SIFT, match_descriptors
 from skimage.measure import ransac
 from skimage.transform import AffineTransform
@@ -17,7 +22,13 @@ MIN_MATCHES = 12
 MAX_RATIO = 0.8
 """Largest distance of a match over that of the next best (Lowe 2004)."""
 TRIALS = 2000
+GRADIENT_PX = 1.0
+"""Smoothing of the gradients that are looked at where the images themselves do not match."""
+BORDER_PX = 8
+"""Features that are nearer than this to pixels without data show the border."""
 MAX_RESIDUAL_PX = 2.0
+MAX_SQUEEZE = 1.3
+"""Scale along one axis over that along the other."""
 
 
 def match_features(
@@ -42,7 +53,18 @@ def match_features(
     ----------
     Lowe (2004), SIFT; Fischler and Bolles (1981), RANSAC.
     """
-    found = [_describe(image, known) for image, known in zip((before, after), valid, strict=True)]
+    for show in (fill, _find_edges):
+        views = show(before, valid[0]), show(after, valid[1])
+        found = _match(views, valid, factor)
+        if found is not None:
+            return found
+    return None
+
+
+def _match(
+    images: tuple[FloatArray, FloatArray], valid: tuple[BoolArray, BoolArray], factor: float
+) -> Displacement | None:
+    found = [_describe(image, known) for image, known in zip(images, valid, strict=True)]
     if min(len(places) for places, _ in found) < MIN_MATCHES:
         return None
     pairs = match_descriptors(  # type: ignore[no-untyped-call]
@@ -51,37 +73,77 @@ def match_features(
     if len(pairs) < MIN_MATCHES:
         return None
     here, there = found[0][0][pairs[:, 0]], found[1][0][pairs[:, 1]]
+    return agree_on_affine(here, there, MAX_RESIDUAL_PX, factor)[1]
+
+
+def agree_on_affine(
+    here: NDArray[np.float64], there: NDArray[np.float64], tolerance: float, factor: float
+) -> tuple[int, Displacement | None]:
+    """Return how many matches agree on an affine, and that affine; None for too few.
+
+    Parameters
+    ----------
+    here, there : float64 (N, 2)
+        Points (x, y) of both overviews.
+    tolerance : float
+        Distance up to which a match agrees, in pixels of the overviews.
+    factor : float
+        Pixels of the grid along a side of one of these.
+    """
+    if len(here) < MIN_MATCHES:
+        return 0, None
     model, inliers = ransac(  # type: ignore[no-untyped-call]
         (here, there),
         AffineTransform,
         min_samples=3,
-        residual_threshold=MAX_RESIDUAL_PX,
+        residual_threshold=tolerance,
         max_trials=TRIALS,
         rng=0,
     )
     if not model or inliers is None or inliers.sum() < MIN_MATCHES or not _is_plausible(model):
-        return None
+        return 0, None
     a, b, c, d, e, f = (float(v) for v in model.params[:2].ravel())
-    return Displacement((a, b, c * factor, d, e, f * factor))
+    return int(inliers.sum()), Displacement((a, b, c * factor, d, e, f * factor))
 
 
 def _describe(
     image: FloatArray, valid: BoolArray
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return places (x, y) from the upper left corner and descriptors of features."""
-    low, high = np.percentile(image[valid], (1, 99)) if valid.any() else (0.0, 1.0)
-    scaled = np.clip((image - low) / max(float(high - low), 1e-12), 0, 1)
-    scaled = np.where(valid, scaled, 0.5)
+    scaled = scale_contrast(image, valid)
     detector: Any = SIFT(upsampling=1)  # type: ignore[no-untyped-call]
     try:
         detector.detect_and_extract(scaled.astype(np.float64))
     except RuntimeError:  # how scikit-image says that there is none
         return np.zeros((0, 2)), np.zeros((0, 128))
-    places = detector.positions[:, ::-1] + 0.5
-    return places, np.asarray(detector.descriptors, np.float64)
+    last = np.array(valid.shape)[:, None] - 1
+    rows, cols = np.clip(np.rint(detector.positions).astype(int).T, 0, last)
+    inside = ndimage.binary_erosion(valid, iterations=BORDER_PX, border_value=1)[rows, cols]
+    places = detector.positions[inside, ::-1] + 0.5
+    return places, np.asarray(detector.descriptors[inside], np.float64)
+
+
+def scale_contrast(image: FloatArray, valid: BoolArray) -> FloatArray:
+    """Bring the middle 98 % of the values to 0 to 1; 0.5 where there is no data."""
+    low, high = np.percentile(image[valid], (1, 99)) if valid.any() else (0.0, 1.0)
+    scaled = np.clip((image - low) / max(float(high - low), 1e-12), 0, 1)
+    return np.where(valid, scaled, 0.5).astype(np.float32)
+
+
+def fill(image: FloatArray, valid: BoolArray) -> FloatArray:
+    """Put the mean where there is no data."""
+    if valid.all() or not valid.any():
+        return image
+    return np.where(valid, image, image[valid].mean())
+
+
+def _find_edges(image: FloatArray, valid: BoolArray) -> FloatArray:
+    edges: FloatArray = ndimage.gaussian_gradient_magnitude(fill(image, valid), GRADIENT_PX)
+    return edges
 
 
 def _is_plausible(model: AffineTransform) -> bool:
-    """Tell whether two images of one place can lie so: not mirrored, not squeezed to nothing."""
-    stretch = np.linalg.svd(model.params[:2, :2], compute_uv=False)
-    return bool(np.linalg.det(model.params[:2, :2]) > 0 and stretch[1] > 0.5 and stretch[0] < 2)
+    """Tell whether two images of one place can lie so: not mirrored, hardly squeezed."""
+    long, short = np.linalg.svd(model.params[:2, :2], compute_uv=False)
+    sized = 0.5 < short <= long < 2 and long < MAX_SQUEEZE * short
+    return bool(sized and np.linalg.det(model.params[:2, :2]) > 0)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from geochange.blocks import BoolArray, FloatArray
+from geochange.blocks import MAD_TO_SIGMA, BoolArray, FloatArray
 
 STEPS = 12
 CONVERGED_PX = 1e-4
@@ -174,7 +174,7 @@ def _match(one: NDArray[np.float64], two: NDArray[np.float64]) -> tuple[float, f
 
 def _spread(left: NDArray[np.float64]) -> float:
     """Robust standard deviation around 0."""
-    return 1.4826 * float(np.median(np.abs(left)))
+    return MAD_TO_SIGMA * float(np.median(np.abs(left)))
 
 
 def _weigh(left: NDArray[np.float64]) -> NDArray[np.float64]:

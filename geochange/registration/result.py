@@ -89,10 +89,13 @@ class Registration:
 
     @classmethod
     def recall(cls, stored: Mapping[str, Any]) -> Registration:
-        """Return what was stored."""
-        ties = tuple(Tie(**tie) for tie in stored["ties"])
+        """Return what was stored; of what :meth:`describe` said all but the windows."""
+        if "displacement" not in stored:
+            return cls(mode=stored["mode"])
+        kept = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
+        ties = tuple(Tie(**tie) for tie in stored.get("ties", ()))
         displacement = Displacement.restore(stored["displacement"])
-        return cls(**{**stored, "displacement": displacement, "ties": ties})
+        return cls(**{**kept, "displacement": displacement, "ties": ties})
 
 
 UNREGISTERED = Registration()

@@ -84,6 +84,17 @@ def apply_geometry(sample: Sample, geometry: Geometry) -> Sample:
     )
 
 
+def augment_sample(
+    rng: np.random.Generator, sample: Sample, geometry: Geometry, config: AugmentConfig
+) -> Sample:
+    """Do to a scaled sample all that is drawn: geometry, radiometry of each date, bands, order."""
+    sample = apply_geometry(sample, geometry)
+    sample = perturb_dates(rng, sample, config)
+    if config.drop_bands:
+        sample = drop_bands(rng, sample, config.drop_bands)
+    return exchange_by_chance(rng, sample, config.exchange)
+
+
 def _interpolate(sample: Sample, geometry: Geometry) -> Sample:
     """Interpolate both dates once; labels are those of the nearest pixels."""
     size = sample.label.shape[0]

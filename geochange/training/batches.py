@@ -12,14 +12,7 @@ import numpy as np
 import torch
 
 from geochange.evaluation.counts import UNKNOWN
-from geochange.training.augment import (
-    Geometry,
-    apply_geometry,
-    draw_geometry,
-    drop_bands,
-    exchange_by_chance,
-    perturb_dates,
-)
+from geochange.training.augment import Geometry, augment_sample, draw_geometry
 from geochange.training.cache import SceneCache
 from geochange.training.chips import PATCHES, REAL, UNCHANGED, Chip, ChipSampler
 from geochange.training.config import TrainConfig
@@ -108,11 +101,7 @@ class ChipMaker:
         """Make one chip; dates are scaled."""
         kind, chip, geometry, rng, sample = self._draw(step, index)
         sample = self._synthesise(rng, kind, chip, geometry, sample)
-        sample = apply_geometry(sample, geometry)
-        sample = perturb_dates(rng, sample, self.config.augment)
-        if self.config.augment.drop_bands:
-            sample = drop_bands(rng, sample, self.config.augment.drop_bands)
-        return exchange_by_chance(rng, sample, self.config.augment.exchange)
+        return augment_sample(rng, sample, geometry, self.config.augment)
 
     def describe(self, step: int, indexes: Sequence[int]) -> str:
         """Say where the chips of a batch come from."""

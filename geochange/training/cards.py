@@ -43,7 +43,9 @@ def describe_network(
     unlabelled = split.unlabelled.scenes if split.unlabelled else ()
     seen = sorted({*names, *(s.name.partition(":")[0] for s in unlabelled)})
     kind = "validation" if split.is_separate else "training"
-    where = f"{len(split.validation.scenes)} {kind} scenes, threshold chosen on them"
+    count = len(split.validation.scenes)
+    scenes = f"1 {kind} scene" if count == 1 else f"{count} {kind} scenes"
+    where = f"{scenes}, threshold chosen on the same pixels"
     title = config.card.description or f"{config.model.name} trained on {', '.join(names)}"
     terms = config.card.data_terms or "not stated"
     return Card(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from geochange.errors import UsageError
+from geochange.nn.shelf import locate_model
 from geochange.training.checks import require
 from geochange.training.chipsettings import AugmentConfig, ChipConfig, SynthesisConfig
 from geochange.training.datasettings import DataConfig
@@ -22,6 +23,7 @@ from geochange.training.learnsettings import (
     OptimizerConfig,
     ValidationConfig,
 )
+from geochange.training.presets import spread_preset, spread_setting
 from geochange.training.settings import build, override, read_toml, to_table, write_toml
 from geochange.training.startsettings import StartConfig
 from geochange.training.unlabelledsettings import UnlabelledConfig
@@ -30,6 +32,20 @@ from geochange.training.unlabelledsettings import UnlabelledConfig
 @dataclass(frozen=True)
 class TrainConfig:
     """One training run; see the parts for what they hold.
+
+    Attributes
+    ----------
+    output : str
+        Folder to make; ``-o`` goes before it.
+    steps : int
+        Batches to learn from, unless training stops early.
+    seed : int
+        Of weights, batches and all else that is drawn.
+    log_every : int
+        Steps between rows of ``metrics.csv``.
+    data, start, model, chips, augment, synthesis : dataclass
+    unlabelled, loss, optimizer, validation, compute, card : dataclass
+        Tables of settings.
 
     Examples
     --------
@@ -77,12 +93,15 @@ class TrainConfig:
 def parse_config(table: Mapping[str, Any]) -> TrainConfig:
     """Build a config from nested tables.
 
+    In the table ``augment``, ``preset`` stands for one of
+    :data:`geochange.training.presets.PRESETS`.
+
     Raises
     ------
     UsageError
         An unknown key or a value that cannot be.
     """
-    return build(TrainConfig, table)
+    return build(TrainConfig, spread_preset(table))
 
 
 def read_config(
@@ -108,24 +127,21 @@ def read_config(
     >>> read_config("building.toml", {"data.root": "/data"}).steps  # doctest: +SKIP
     4700
     """
-    settings = dict(settings or {})
-    for name in ("data.root", "start.checkpoint"):
-        if isinstance(settings.get(name), str) and settings[name]:
-            settings[name] = os.path.abspath(str(settings[name]))
+    settings = spread_setting(settings or {})
     try:
+        for name, find in (("data.root", os.path.abspath), ("start.checkpoint", locate_model)):
+            if isinstance(settings.get(name), str) and settings[name]:
+                settings[name] = find(str(settings[name]))
         config = parse_config(override(read_toml(path), settings))
     except UsageError as error:
         msg = f"{os.fspath(path)}: {error}"
         raise UsageError(msg) from error
     data, start, folder = config.data, config.start, Path(path).parent
-    data = dataclasses.replace(data, root=_resolve(folder, data.root))
+    root = os.path.abspath(folder / Path(data.root).expanduser())
+    data = dataclasses.replace(data, root=root)
     if start.checkpoint:
-        start = dataclasses.replace(start, checkpoint=_resolve(folder, start.checkpoint))
+        start = dataclasses.replace(start, checkpoint=locate_model(start.checkpoint, folder))
     return dataclasses.replace(config, data=data, start=start)
-
-
-def _resolve(folder: Path, path: str) -> str:
-    return os.path.abspath(folder / Path(path).expanduser())
 
 
 def load_config(
@@ -147,4 +163,4 @@ def load_config(
     if isinstance(config, str | os.PathLike):
         return read_config(config, settings)
     table = to_table(config) if isinstance(config, TrainConfig) else config
-    return parse_config(override(table, settings or {}))
+    return parse_config(override(table, spread_setting(settings or {})))

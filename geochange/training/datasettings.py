@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from geochange.training.checks import require, require_one
 
 LAYOUTS = ("auto", "pair", "scenes", "folders", "manifest")
-NORMALIZATIONS = ("set", "date", "scene")
+NORMALIZATIONS = ("set", "date", "percentiles", "scene")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ class DataConfig:
         Kernel where the grids of the dates differ.
     normalization : str
         ``set``: mean and deviation per band of the training set, one for both dates; ``date``:
-        one for each date; ``scene``: percentiles of each scene and date.
+        one for each date; ``percentiles``: percentiles of each date over all scenes, in the place
+        of mean and deviation; ``scene``: percentiles of each scene and date.
     cache_mb : int
         Memory for decoded scenes, in MiB per process.
     """

@@ -8,6 +8,7 @@ from typing import Any
 
 from geochange.engine.stages import Progress as OnProgress
 from geochange.engine.stages import report_nothing
+from geochange.nn.shelf import locate_model
 from geochange.training.config import TrainConfig
 from geochange.training.run import TrainResult, train
 
@@ -30,8 +31,9 @@ def finetune(
 
     Parameters
     ----------
-    checkpoint : path
-        ``model.safetensors`` of an earlier training. Network and options are taken from it.
+    checkpoint : path or str
+        ``model.safetensors`` of an earlier training, or the name of a shipped network. Network and
+        options are taken from it.
     config : path, mapping or TrainConfig
         Of the new scenes. Bands are found by their roles (``red``, ``nir``), or by name; filters
         of bands that the checkpoint knows stay what they are, each new one begins with the mean of
@@ -65,7 +67,7 @@ def finetune(
     return train(
         config,
         output,
-        settings={**(settings or {}), "start.checkpoint": os.path.abspath(checkpoint)},
+        settings={**(settings or {}), "start.checkpoint": locate_model(checkpoint)},
         resume=resume,
         overwrite=overwrite,
         on_progress=on_progress,

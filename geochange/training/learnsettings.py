@@ -18,8 +18,11 @@ class ModelConfig:
     Attributes
     ----------
     name : str
-        Default: that of the checkpoint that training starts from, or else :data:`DEFAULT_MODEL`.
+        ``tinysiam``, ``fc-ef``, ``fc-siam-conc``, ``fc-siam-diff``, ``unet``, ``snunet``, ``bit``,
+        ``attention`` or ``siamese``. Default: that of the checkpoint that training starts from, or
+        else ``tinysiam``.
     options : dict
+        Of that network, such as ``{ widths = [8, 16, 32] }``.
     """
 
     name: str = ""
@@ -33,7 +36,9 @@ class LossConfig:
     Attributes
     ----------
     name : str
-        As :func:`geochange.nn.losses.build_loss` takes it, ``"bce+dice"``.
+        Terms joined by ``+``, each with an optional factor and numbers: ``bce``, ``ce``, ``dice``,
+        ``focal:GAMMA``, ``tversky:FALSE_POSITIVE,FALSE_NEGATIVE``, ``lovasz``, ``ohem:SHARE``,
+        ``contrastive:MARGIN``; such as ``"bce+0.5*lovasz"``.
     deep : float
         Weight of the coarser predictions of networks that give some; 0 leaves them out.
     class_weights : tuple of float
@@ -59,6 +64,7 @@ class OptimizerConfig:
     learning_rate, weight_decay, clip_norm : float
         Norms and biases have no decay; gradients longer than ``clip_norm`` are shortened (0: none).
     warmup_steps : int
+        Steps over which the learning rate rises at first; far fewer than ``steps``.
     schedule : str
         ``cosine``, ``poly`` or ``constant`` after the warm-up.
     power : float
@@ -169,7 +175,7 @@ class CardConfig:
     gsd_m : tuple of float
         Least and greatest pixel size in metres; needed for images without a CRS only.
     automatic : bool
-        Method ``auto`` may choose the network for scenes that it fits.
+        Method ``auto`` may choose it for scenes that it fits, once it is shipped.
     """
 
     description: str = ""

@@ -23,6 +23,9 @@ LOOKS, LOOK_PX = 200, 128
 """Windows that the statistics of a training set are taken from, and their edge."""
 SCENE_TILE_PX, SCENE_PX = 512, 2_000_000
 """Tiles, and pixels in all, that a scene's own percentiles are taken from."""
+PERCENTILE_STEP = 8
+"""One in so many pixels of a window is looked at for percentiles."""
+NOTHING = "no pixel of the training scenes is valid at both dates; check nodata and masks"
 DIGITS = 6
 
 Array64 = NDArray[np.float64]
@@ -37,9 +40,9 @@ def measure(cache: SceneCache, kind: str, seed: int) -> Normalization:
     ----------
     cache : SceneCache
         Of the training scenes.
-    kind : {'set', 'date', 'scene'}
+    kind : {'set', 'date', 'percentiles', 'scene'}
         One mean and deviation per band for both dates (where they have equally many), one for each
-        date, or percentiles of each scene.
+        date, percentiles of each date over all scenes, or percentiles of each scene.
     seed : int
         Of the choice of windows.
 
@@ -50,18 +53,33 @@ def measure(cache: SceneCache, kind: str, seed: int) -> Normalization:
     """
     if kind == "scene":
         return SceneNormalization()
+    looks = _choose_looks(cache, np.random.default_rng([seed, LOOKS]))
+    if kind == "percentiles":
+        return _measure_percentiles(cache, looks)
     sums = None
-    for index, window in _choose_looks(cache, np.random.default_rng([seed, LOOKS])):
+    for index, window in looks:
         sample = cache.read(index, window)
         found = [_moments(date[:, sample.valid]) for date in (sample.before, sample.after)]
         sums = found if sums is None else [a + b for a, b in zip(sums, found, strict=True)]
     if sums is None or not sums[0][0, 0]:
-        msg = "no pixel of the training scenes is valid at both dates; check nodata and masks"
-        raise InputError(msg)
+        raise InputError(NOTHING)
     if kind == "set" and len(sums[0]) == len(sums[1]):
         sums = [sums[0] + sums[1]] * 2
     before, after = (_to_scaling(moments) for moments in sums)
     return FixedNormalization(before, after)
+
+
+def _measure_percentiles(cache: SceneCache, looks: list[tuple[int, Window]]) -> FixedNormalization:
+    """Return the scaling that a scene of all training pixels would get, for every scene."""
+    dates: list[list[FloatArray]] = [[], []]
+    for index, window in looks:
+        sample = cache.read(index, window)
+        for parts, date in zip(dates, (sample.before, sample.after), strict=True):
+            parts.append(date[:, sample.valid][:, ::PERCENTILE_STEP])
+    before, after = (np.concatenate(parts, axis=1).T for parts in dates)
+    if not len(before):
+        raise InputError(NOTHING)
+    return FixedNormalization(*SceneNormalization().settle(before, after))
 
 
 def _choose_looks(cache: SceneCache, rng: np.random.Generator) -> list[tuple[int, Window]]:

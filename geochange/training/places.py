@@ -127,12 +127,7 @@ def assign_folds(
     UsageError, InputError
         A group names no scene; fewer places than folds.
     """
-    place = list(range(len(scenes)))
-    ties = [*find_shared_ground(scenes, scenes, gap_m), *_read_groups(scenes, groups)]
-    for one, other in ties:
-        low, high = sorted((_root(place, one), _root(place, other)))
-        place[high] = low
-    roots = [_root(place, index) for index in range(len(scenes))]
+    roots = find_places(scenes, groups, gap_m)
     sizes = dict.fromkeys(roots, 0)
     for root, count in zip(roots, changed, strict=True):
         sizes[root] += count
@@ -149,6 +144,21 @@ def assign_folds(
         fold_of[root] = min(load)[2]
         totals[fold_of[root]] += sizes[root]
     return [fold_of[root] for root in roots]
+
+
+def find_places(
+    scenes: Sequence[TrainingScene], groups: Sequence[str] = (), gap_m: float = 0.0
+) -> list[int]:
+    """Return the place of each scene: the same number for those that must stay together.
+
+    Parameters are those of :func:`assign_folds`.
+    """
+    place = list(range(len(scenes)))
+    ties = [*find_shared_ground(scenes, scenes, gap_m), *_read_groups(scenes, groups)]
+    for one, other in ties:
+        low, high = sorted((_root(place, one), _root(place, other)))
+        place[high] = low
+    return [_root(place, index) for index in range(len(scenes))]
 
 
 def _root(place: list[int], index: int) -> int:

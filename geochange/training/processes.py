@@ -13,6 +13,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from geochange.engine.stages import Progress as OnProgress
 from geochange.engine.stages import report_nothing
 from geochange.errors import GeochangeError, ResourceError, UsageError
+from geochange.nn.inference import is_out_of_memory
 from geochange.nn.precision import choose_device
 from geochange.training.arithmetic import exact_arithmetic
 from geochange.training.batches import ChipMaker
@@ -82,18 +83,24 @@ class Job:
 
     def train(self, fabric: Fabric) -> Progress:
         """Train in this process."""
-        chips, state = self.config.chips, self.folder / STATE
+        state = self.folder / STATE
         with exact_arithmetic(self.config):
             try:
                 loop = self._build_loop(fabric)
                 there = self.resume and state.exists()
                 return loop.run(loop.learner.load(state) if there else Progress())
-            except torch.OutOfMemoryError as error:
-                msg = (
-                    f"{chips.batch_size} chips of {chips.size_px} px do not fit into the GPU's "
-                    "memory; lower chips.batch_size and raise optimizer.accumulate"
-                )
-                raise ResourceError(msg) from error
+            except (RuntimeError, MemoryError) as error:
+                if not (isinstance(error, MemoryError) or is_out_of_memory(error)):
+                    raise
+                raise ResourceError(self._say_full(fabric)) from error
+
+    def _say_full(self, fabric: Fabric) -> str:
+        chips = self.config.chips
+        owner = "the GPU's memory" if fabric.device.type == "cuda" else "memory"
+        return (
+            f"{chips.batch_size} chips of {chips.size_px} px do not fit into {owner}; lower "
+            "chips.batch_size and raise optimizer.accumulate"
+        )
 
     def _build_loop(self, fabric: Fabric) -> Loop:
         """Read what is needed of the images and build the network."""

@@ -18,7 +18,7 @@ from geochange.nn.losses import build_loss
 from geochange.nn.models import build_model
 from geochange.training.config import TrainConfig, load_config
 from geochange.training.folder import check_folder, make_folder, read_summary, write_summary
-from geochange.training.loop import MODEL, OnValidation, let_go_on
+from geochange.training.loop import MODEL, STATE, OnValidation, let_go_on
 from geochange.training.processes import Job, build_fabric, launch
 from geochange.training.settings import to_table
 from geochange.training.split import Split, open_split
@@ -129,7 +129,12 @@ def train(
             on_progress=on_progress,
             on_validation=on_validation,
         )
-        progress = launch(job, fabric)
+        try:
+            progress = launch(job, fabric)
+        except KeyboardInterrupt as error:
+            kept = "keeps the state of the last validation" if (folder / STATE).exists() else ""
+            error.add_note(f"{folder} {kept or 'holds no state yet'}; go on with --resume")
+            raise
         summary = _summarise(config, split, progress) | {
             "seconds": round(time.perf_counter() - started, 1),
             "peak_memory_bytes": peak_memory_bytes(),

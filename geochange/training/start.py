@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from geochange.detectors.suitability import ROLES
 from geochange.errors import InputError, UsageError
@@ -15,7 +15,9 @@ from geochange.nn.checkpoint import load_checkpoint
 from geochange.nn.freezing import find_frozen, freeze
 from geochange.nn.network import ChangeNet
 from geochange.nn.normalization import FixedNormalization, Normalization, Scaling
+from geochange.nn.shelf import locate_model
 from geochange.nn.transfer import Match, match_names, transfer_weights
+from geochange.nn.wholeness import require_whole
 from geochange.training.cards import describe_bands
 from geochange.training.config import TrainConfig
 from geochange.training.scenes import TrainingScene
@@ -25,22 +27,24 @@ LONGEST_TITLE = 300
 
 
 def settle_start(config: TrainConfig) -> TrainConfig:
-    """Take network and hash from the checkpoint that a config names; only its card is read.
+    """Take network and hash from the checkpoint that a config names; no network is built.
 
     Raises
     ------
     InputError
-        No such file, not a checkpoint, or not the one whose hash the config holds.
+        No such file, not a checkpoint, a damaged one, or not the one whose hash the config holds.
     UsageError
         The config names another network, or other options, than the checkpoint has.
     """
     start = config.start
     if not start.checkpoint:
         return config
-    card = read_card(start.checkpoint)
+    path = locate_model(start.checkpoint)
+    card = read_card(path)
+    require_whole(Path(path), card)
     if start.sha256 and start.sha256 != card.sha256:
         msg = (
-            f"{start.checkpoint} holds other weights than start.sha256 says; name the file that "
+            f"{path} holds other weights than start.sha256 says; name the file that "
             "was meant, or remove start.sha256"
         )
         raise InputError(msg)
@@ -49,14 +53,14 @@ def settle_start(config: TrainConfig) -> TrainConfig:
     for name, value in asked.items():
         if value and value != found[name]:
             msg = (
-                f"'model.{name}' is {value!r}, but {start.checkpoint} has {found[name]!r}; leave "
+                f"'model.{name}' is {value!r}, but {path} has {found[name]!r}; leave "
                 "[model] out: it comes from the checkpoint"
             )
             raise UsageError(msg)
     return replace(
         config,
         model=replace(config.model, name=card.architecture, options=dict(card.options)),
-        start=replace(start, checkpoint=os.path.abspath(start.checkpoint), sha256=card.sha256),
+        start=replace(start, checkpoint=path, sha256=card.sha256),
     )
 
 

@@ -16,8 +16,8 @@ class StartConfig:
     Attributes
     ----------
     checkpoint : str
-        File of an earlier training; relative to the config file. Name and options of the network
-        are taken from it.
+        File of an earlier training, relative to the config file, or name of a shipped network
+        (``building``). Architecture and options are taken from it.
     sha256 : str
         Of its weights; filled in when training starts, and compared when given.
     frozen_stages : int

@@ -140,7 +140,7 @@ def choose_changed(files: Sequence[SceneFiles]) -> tuple[int, ...] | None:
 
 
 def _find_values(paths: Iterable[str]) -> set[float]:
-    """Values that label rasters hold; polygons hold none."""
+    """Values that label rasters hold but for nodata; polygons hold none."""
     rasters = [path for path in paths if not is_vector(path)]
     with ThreadPoolExecutor(THREADS) as pool:
         return set().union(*pool.map(_read_values, rasters))
@@ -152,4 +152,5 @@ def _read_values(path: str) -> set[float]:
         for _, window in dataset.block_windows(1):
             found = np.unique(dataset.read(1, window=window))
             values |= {float(value) for value in found[np.isfinite(found)]}
+        values.discard(dataset.nodata)
     return values

@@ -10,7 +10,9 @@ from geochange.training.datasettings import SourceConfig
 
 @dataclass(frozen=True)
 class UnlabelledConfig:
-    """Scenes without labels, and what is learnt from them: see :mod:`.consistency`.
+    """Scenes without labels, and what is learnt from them.
+
+    A network must agree with its own moving average on them, see :mod:`.consistency`.
 
     Attributes
     ----------

@@ -164,7 +164,7 @@ def test_people_are_told_apart_by_their_token(client):
 
 def test_a_class_name_is_only_text(folder):
     from geochange.annotation.opening import open_project
-    from geochange.annotation.schema import parse_schema
+    from geochange.labels.schema import parse_schema
 
     name = "<img src=x onerror=alert(1)>"
     project = open_project(folder)

@@ -8,8 +8,8 @@ import pytest
 
 from geochange.annotation.access import Access, load_access, store_access
 from geochange.annotation.opening import create_project, open_project
-from geochange.annotation.schema import parse_schema, read_schema
 from geochange.errors import InputError, InputNotFoundError, OutputExistsError, UsageError
+from geochange.labels.schema import parse_schema, read_schema
 
 from .conftest import write_dates
 

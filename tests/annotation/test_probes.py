@@ -4,13 +4,14 @@ import geopandas
 import pytest
 import shapely
 
-from geochange.annotation.labels import read_labels, to_world
+from geochange.annotation.labels import read_labels
 from geochange.annotation.people import measure_people
 from geochange.annotation.probes import offer_probe, set_rate
 from geochange.annotation.refusals import RefusedError
 from geochange.annotation.truths import import_truth
 from geochange.annotation.views import find_features, list_notes, list_tiles, measure_progress
 from geochange.errors import UsageError
+from geochange.maps.polygons import to_world
 
 from .conftest import SHAPE, annotation, edit, square, tile_op
 
@@ -132,7 +133,7 @@ def test_without_a_rate_there_are_none(project):
 
 
 def test_truth_of_a_file_measures_whoever_labels_there(project, tmp_path):
-    world = to_world(shapely.from_geojson([str(REFERENCE).replace("'", '"')]), project)
+    world = to_world(shapely.from_geojson([str(REFERENCE).replace("'", '"')]), project.pair.geobox)
     frame = geopandas.GeoDataFrame(geometry=list(world), crs=project.pair.geobox.crs.to_wkt())
     frame.to_file(tmp_path / "truth.gpkg")
     assert import_truth(project, tmp_path / "truth.gpkg", tiles=[1, 2]) == 2

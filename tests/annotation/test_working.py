@@ -5,7 +5,7 @@ import shapely
 from shapely.geometry import shape
 
 from geochange.annotation.labels import read_labels
-from geochange.annotation.schema import parse_schema
+from geochange.labels.schema import parse_schema
 
 from .conftest import SQUARES
 

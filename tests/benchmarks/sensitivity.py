@@ -1,7 +1,7 @@
 """How faint a change every method finds, beside Orfeo ToolBox's MAD, on the same injected changes.
 
     python tests/benchmarks/sensitivity.py DATA [--scenes nanjing,rennes] [--methods cva,irmad]
-                                           [--trials 100] [--output results.md]
+                                           [--sizes 1,3] [--trials 100] [--output results.md]
 
 DATA is a folder of public scenes. Changes of 1, 2, 3, 4 and 8 px are put into real pairs, where
 labelled change is masked and what else really changed counts as false alarm, and into scenes
@@ -9,6 +9,7 @@ against copies of themselves, half a pixel away, in another light and with noise
 method gets the same places, directions and contrasts. A cell is the contrast, in noise sigmas, that
 is found with 90 % at a false-alarm rate of 1e-4, then the one that is found with 50 %; ``-`` is
 more than the largest. The last table is the contrast at 3 x 3 px relative to plain CVA.
+``network:NAME`` is a trained network.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ METHODS: dict[str, tuple[str, dict[str, object]]] = {
     "context": ("context", {}),
     "context smoothing 1": ("context", {"smoothing": 1.0}),
     "faint": ("faint", {}),
+    "feature-match": ("feature-match", {}),
 }
 OTB = "Orfeo ToolBox MAD"
 
@@ -110,10 +112,11 @@ def _copied(date: Path, target: Path, **settings: object) -> Place:
     return Place(date, write_disturbed(date, target, change_all), settings)
 
 
-def measure_place(place: Place, names: list[str], trials: int) -> Iterator[tuple[str, Row, float]]:
+def measure_place(
+    place: Place, names: list[str], design: Design
+) -> Iterator[tuple[str, Row, float]]:
     """Yield name, cells and the contrast at 3 px for every method on one pair."""
     opened = geochange.open_pair(place.before, place.after, **place.settings)
-    design = Design(SIZES_PX, CONTRASTS, trials)
     with open_runner() as runner, Stages(runner) as stages, stages.stage("sensitivity"):
         pair = register_pair(opened, "auto", stages).apply(opened)
         for name in names:
@@ -123,7 +126,8 @@ def measure_place(place: Place, names: list[str], trials: int) -> Iterator[tuple
 def build(name: str, pair: Pair) -> Detector:
     if name == OTB:
         return OtbMad(pair)
-    method, options = METHODS[name]
+    kind, _, model = name.partition(":")
+    method, options = (kind, {"checkpoint": model}) if model else METHODS[name]
     return get_detector(method, **settle_method(method, options, pair.traits).options)
 
 
@@ -155,9 +159,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="folder of scenes")
     parser.add_argument("--scenes", help="comma-separated; default all")
     parser.add_argument("--methods", help="comma-separated; default all, and Orfeo ToolBox's MAD")
+    parser.add_argument("--sizes", default=SIZES_PX, type=read_sizes, help="px, with 3 among them")
     parser.add_argument("--trials", type=int, default=100, help="places of each size")
     parser.add_argument("--output", type=Path, help="a .md file")
     return parser.parse_args()
+
+
+def read_sizes(words: str) -> tuple[float, ...]:
+    return tuple(map(float, words.split(",")))
 
 
 def main() -> None:
@@ -167,6 +176,7 @@ def main() -> None:
     if arguments.methods:
         names = [PLAIN, *(n for n in arguments.methods.split(",") if n != PLAIN)]
     rows, relative = [], []
+    design = Design(arguments.sizes, CONTRASTS, arguments.trials)
     with tempfile.TemporaryDirectory() as copies:
         places = list_places(arguments.data, Path(copies))
         chosen = arguments.scenes.split(",") if arguments.scenes else list(places)
@@ -174,18 +184,25 @@ def main() -> None:
             sys.exit(f"no scene named {', '.join(unknown)}; there are {', '.join(places)}")
         for scene in chosen:
             found = {}
-            for name, cells, at_three in measure_place(places[scene](), names, arguments.trials):
+            for name, cells, at_three in measure_place(places[scene](), names, design):
                 rows.append(tell({"scene": scene, "method": name, **cells}))
                 found[name] = at_three
             relative.append({"scene": scene} | compare(found))
+            text = write_tables(rows, relative, arguments.output)
+    print(text)
+
+
+def write_tables(rows: list[Row], relative: list[Row], output: Path | None) -> str:
+    """Return the tables of the scenes so far, and write them where that is wanted."""
+    scenes = [row["scene"] for row in relative]
     parts = [describe_machine()]
-    parts += [format_table([r for r in rows if r["scene"] == scene]) for scene in chosen]
+    parts += [format_table([r for r in rows if r["scene"] == scene]) for scene in scenes]
     parts.append("## Contrast at 3 x 3 px and 90 %, relative to plain CVA\n")
     parts.append(format_table(relative))
     text = "\n\n".join(parts)
-    print(text)
-    if arguments.output:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    if output:
+        output.write_text(text + "\n", encoding="utf-8")
+    return text
 
 
 def compare(found: Mapping[str, float]) -> Row:

@@ -241,3 +241,10 @@ def test_an_interrupt_leaves_nothing_and_says_130(capsys, pair, tmp_path, monkey
     assert code == 130
     assert "interrupted" in err
     assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize(("said", "meant"), [("register", "align"), ("detct", "detect")])
+def test_an_unknown_verb_names_the_one_that_was_meant(capsys, said, meant):
+    code, _, err = run(capsys, said)
+    assert code == 2
+    assert f"did you mean '{meant}'?" in err

@@ -12,6 +12,7 @@ import geochange as gc
 from geochange.cli import main
 from geochange.errors import UsageError
 from geochange.nn.card import Metric, TrainingData
+from geochange.nn.normalization import FixedNormalization, Scaling
 
 
 def run(capsys, *words):
@@ -63,7 +64,13 @@ def test_a_card_is_shown_whole(capsys, shelf):
     for name in ("building", path):
         code, out, _ = run(capsys, "models", name)
         assert code == 0
-        for words in ("red, nir", "0.3, scores", "only by its name", "halo 64 px", "percentiles 2"):
+        for words in (
+            "red, nir",
+            "0.3, scores",
+            "no: for --model only",
+            "halo 64 px",
+            "percentiles 2",
+        ):
             assert words in out
         assert out.splitlines()[-1].split()[0] == "sha256"
     [row] = json.loads(run(capsys, "models", "building", "--json")[1])
@@ -72,6 +79,42 @@ def test_a_card_is_shown_whole(capsys, shelf):
     code, out, err = run(capsys, "models", "bilding")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "did you mean 'building'?" in err
+
+
+def test_terms_are_never_cut(capsys, shelf):
+    terms = "no commercial use without the written consent of all who took part " * 3
+    shelf("town", ("red",), training=(TrainingData("one", terms.strip()),))
+    out = " ".join(run(capsys, "models")[1].split())
+    assert f"one ({terms.strip()})" in out
+
+
+def test_a_file_of_ones_own_is_not_said_to_be_chosen_by_auto(capsys, shelf, tmp_path):
+    path = shelf("town", ("red",), metrics=(Metric("f1", 0.5, "here"), Metric("odd", 2.0, "here")))
+    own = tmp_path / "own" / "town.safetensors"
+    own.parent.mkdir()
+    own.write_bytes(path.read_bytes())
+    assert "taken where it fits" in run(capsys, "models", "town")[1]
+    out = run(capsys, "models", own)[1]
+    assert "no: a file is used when --model names it" in out
+    assert "F1 0.500, odd 2.000 (here)" in out
+
+
+def test_values_of_another_kind_are_told(capsys, shelf, pair, tmp_path):
+    bytes_ = Scaling((93.0,) * 3, (41.0,) * 3)
+    shelf("rgb", ("red", "green", "blue"), normalization=FixedNormalization(bytes_, bytes_))
+    code, _, err = run(capsys, "detect", *pair, "-o", tmp_path / "out", "--model", "rgb")
+    assert code == 0
+    assert err.count("was trained on 8-bit values, the scene holds uint16") == 1
+
+
+def test_a_damaged_file_is_refused_before_the_run_begins(capsys, shelf, pair, tmp_path):
+    path = shelf("rgb", ("red", "green", "blue"))
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(path.read_bytes()[:-1])
+    code, out, err = run(capsys, "detect", *pair, "-o", tmp_path / "out", "--model", cut, "-q")
+    assert (code, out, err.count("\n")) == (4, "", 1)
+    assert "is damaged" in err
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_detect_takes_a_model_and_records_its_name(capsys, shelf, pair, tmp_path):

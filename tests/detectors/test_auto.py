@@ -36,7 +36,7 @@ def traits(roles, after=None, gsd_m=None, dtype="uint16"):
         (traits(("pan",), gsd_m=0.5), "context"),
         (traits(LANDSAT, gsd_m=30.0), "irmad"),
         (traits(LANDSAT, gsd_m=10.0), "context"),
-        (traits(("nir",), after=RGBN[:3], gsd_m=30.0), "irmad"),
+        (traits(("nir",), after=RGBN[:3], gsd_m=30.0), "vae"),
         (traits(("sar", "sar"), dtype="float32"), "log-ratio"),
         (traits((None,), dtype="uint8"), "log-ratio"),
     ],
@@ -59,10 +59,29 @@ def test_an_assumption_is_said():
     assert "context" in reason
 
 
-def test_radar_and_optical_dates_are_compared_by_variates():
+def test_dates_of_two_sensors_are_translated():
     choice = choose_method(traits(("sar",), after=("red", "green", "blue")))
-    assert choice.name == "irmad"
-    assert choice.reason.startswith("1 bands before and 3 after")
+    assert choice.name == "vae"
+    assert choice.reason.startswith("1 band before and 3 after: ")
+
+
+@pytest.mark.parametrize(
+    ("roles", "roles_after", "begins"),
+    [
+        (("sar",), ("pan",), "radar (sar) is compared with an optical image: "),
+        (("pan",), ("sar",), "an optical image is compared with radar (sar): "),
+    ],
+)
+def test_radar_beside_an_optical_band_is_another_sensor(roles, roles_after, begins):
+    pair = PairTraits(roles, roles_after, roles, roles_after=roles_after)
+    choice = choose_method(pair)
+    assert choice.name == "vae"
+    assert choice.reason.startswith(begins)
+    assert pair.may_be_radar
+
+
+def test_the_reason_says_what_radar_pixels_are_taken_for():
+    assert "negative values are taken for decibels" in choose_method(traits(("sar", "sar"))).reason
 
 
 def chosen(pair):

@@ -129,3 +129,12 @@ def test_no_valid_pixel():
     nothing = np.full((1, 64, 64), np.nan, np.float32)
     with pytest.raises(InputError, match="no pixel is valid"):
         fit(nothing, nothing)
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_flat_ground_among_texture_is_no_change(bands):
+    before = scene(bands)
+    before[:, 40:90, 30:90] = 450
+    rng = np.random.default_rng(5)
+    dates = [before + rng.normal(0, 9, before.shape).astype(np.float32) for _ in range(2)]
+    assert (score_pair(*dates) > 0.5).mean() < 0.01

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import geochange as gc
 from geochange.detectors.cva import CVA
 from geochange.detectors.features import (
     OnFeatures,
@@ -58,3 +59,15 @@ def test_what_cannot_be_is_one_line():
     one = np.ones((1, 4, 4), np.float32)
     with pytest.raises(BandError, match="at least 2 bands"):
         describe_ratios(one, np.ones((4, 4), bool))
+
+
+@pytest.mark.parametrize("job", ["detect", "sensitivity"])
+def test_ratios_of_one_band_are_refused_before_a_pixel_is_read(job, write_raster, tmp_path):
+    path = write_raster("pan.tif", np.ones((1, 40, 40), np.uint8))
+    stages = []
+    with pytest.raises(BandError, match="ratios need at least 2 bands, a date has 1"):
+        getattr(gc, job)(
+            path, path, tmp_path / "out", features="ratios", on_progress=lambda *s: stages.append(s)
+        )
+    assert not stages
+    assert not (tmp_path / "out").exists()

@@ -76,12 +76,20 @@ def test_zero_amplitude_is_finite():
 def test_decibels_taken_for_amplitude_are_refused():
     pixels = np.full((1, 9, 9), -12, np.float32)
     with pytest.raises(InputError, match=r"expects amplitude of at least 0, .* give unit=db"):
-        fit(LogRatio(), ArrayPair(pixels, pixels))
-    fit(LogRatio(unit="db"), ArrayPair(pixels, pixels))
+        fit(LogRatio(unit="amplitude"), ArrayPair(pixels, pixels))
+    assert fit(LogRatio(unit="db"), ArrayPair(pixels, pixels)).unit_ == "db"
+
+
+def test_negative_pixels_are_decibels_unless_said_otherwise(speckle):
+    assert fit(LogRatio(), speckle).provenance == {"unit": "amplitude"}
+    decibels = ArrayPair(20 * np.log10(speckle.before / 99), 20 * np.log10(speckle.after / 99))
+    detector = fit(LogRatio(), decibels)
+    assert detector.provenance == {"unit": "db"}
+    assert detector.unit == "auto"
 
 
 def test_wrong_options_and_bands_are_refused():
-    with pytest.raises(UsageError, match="unit must be one of amplitude, intensity, db"):
+    with pytest.raises(UsageError, match="unit must be one of auto, amplitude, intensity, db"):
         LogRatio(unit="power")
     ones = np.ones((2, 9, 9), np.float32)
     with pytest.raises(BandError, match="method 'log-ratio'"):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from geochange.detectors.base import plan_tiles
-from geochange.detectors.network import NetworkDetector, single_threaded
+from geochange.detectors.network import NetworkDetector
 from geochange.detectors.registry import METHODS, get_detector
 from geochange.detectors.suitability import check_pixel_size, choose_bands
 from geochange.errors import BandError, DataWarning, InputError, InputNotFoundError, UsageError
@@ -18,6 +18,7 @@ from geochange.nn.card import Band, Card
 from geochange.nn.checkpoint import save_checkpoint
 from geochange.nn.models import build_model
 from geochange.nn.normalization import FixedNormalization, Scaling, SceneNormalization
+from geochange.nn.threads import single_threaded
 from geochange.testing import ArrayPair, check_detector, score_pair, synthetic_pair
 
 RGB = (Band("red"), Band("green"), Band("blue"))

@@ -64,3 +64,11 @@ def test_none_is_the_pair_itself_and_wrong_settings_are_one_line(radar, write_ra
     decibel = write_raster("db.tif", np.full((1, 60, 60), -12.5, np.float32), names=["VV"])
     with pytest.raises(InputError, match="convert decibels"):
         gc.denoise(gc.open_pair(decibel, decibel), method="lee")
+
+
+def test_a_few_negative_pixels_in_one_place_do_not_make_a_scene_decibels(write_raster):
+    rng = np.random.default_rng(0)
+    pixels = (300 * rng.gamma(4, 0.25, (1, 512, 512))).astype(np.float32)
+    pixels[:, :40, :40] *= -1
+    path = write_raster("calibrated.tif", pixels, names=["VV"])
+    assert gc.denoise(gc.open_pair(path, path), method="lee").strengths[0][0] > 3

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import pickle
 
+import geopandas
 import numpy as np
 import pytest
+import shapely
 from affine import Affine
 from scipy import ndimage
 
 import geochange as gc
+from geochange.engine import registering
+from geochange.engine.overviews import see_coarsely
+from geochange.engine.runner import open_runner
+from geochange.engine.stages import Stages
 from geochange.errors import UsageError
 from geochange.io.displacement import Displacement
 from geochange.tiles import Window
@@ -197,3 +203,23 @@ def test_a_shift_is_found_through_a_warp_and_taken_out_with_it(make_pair, write_
     assert found.model == "affine"
     expected = Displacement(tuple(~HERE @ turned)[:6])
     assert _error(found, expected) < 0.05
+
+
+def test_a_correction_that_no_window_can_confirm_is_not_made(make_pair, monkeypatch):
+    monkeypatch.setattr(registering.Look, "check", lambda *_: None)
+    found = gc.register(make_pair(SHIFT))
+    assert not found.applied
+    assert "no window shows the same ground once the correction is made" in found.said
+    assert "0.00 px" not in found.said
+
+
+def test_features_outside_the_area_of_interest_have_no_say(make_pair):
+    seen = []
+    pair = make_pair(SHIFT)
+    corner = shapely.Polygon([(500000, 5000000), (504800, 5000000), (500000, 4995800)])
+    inside = gc.open_pair(*pair.paths, aoi=geopandas.GeoSeries([corner], crs="EPSG:32632"))
+    for some in (pair, inside):
+        with open_runner(threads=1) as runner, Stages(runner) as stages, stages.stage("look"):
+            seen.append(see_coarsely(some, stages)[2])
+    assert all(known.mean() > 0.9 for known in seen[0])
+    assert all(known.mean() == pytest.approx(0.5, abs=0.02) for known in seen[1])

@@ -6,6 +6,7 @@ import pytest
 import rasterio
 
 import geochange as gc
+from geochange.engine import preparing
 from geochange.errors import (
     DataWarning,
     GridError,
@@ -54,7 +55,7 @@ def test_integrated_gradients_are_complete_and_lie_on_the_change(explain, result
 
 
 def test_grad_cam_peaks_on_the_change(explain):
-    assert explain(method="grad-cam").open().band.values.tolist() == ["both fusions.2"]
+    assert explain(method="grad-cam").open().band.values.tolist() == ["both decoder.smooth.1"]
     found = explain(method="grad-cam", stage="fusions.0", overwrite=True)
     maps = found.open()
     assert maps.band.values.tolist() == ["both fusions.0"]
@@ -209,3 +210,12 @@ def test_an_output_is_only_replaced_when_told(explain, tmp_path):
     (tmp_path / "why" / "note.txt").write_text("mine")
     with pytest.raises(OutputExistsError, match=r"also holds note\.txt"):
         explain(method="occlusion", overwrite=True)
+
+
+def test_what_the_run_found_of_the_pair_is_not_measured_again(explain, monkeypatch):
+    def refuse(*_):
+        pytest.fail("measured again")
+
+    for step in ("register_pair", "normalize_pair", "screen_pair"):
+        monkeypatch.setattr(preparing, step, refuse)
+    assert explain().facts["difference_from_run"] < 1e-4

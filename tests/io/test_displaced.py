@@ -190,3 +190,27 @@ def test_bands_that_are_not_wanted_are_not_read(write_raster, image):
     assert kept.bands == (date.bands[2], date.bands[0])
     assert [len(reader.bands) for reader in kept.readers] == [2]
     np.testing.assert_array_equal(_whole(kept)[0], _whole(date)[0][[2, 0]])
+
+
+def test_auto_blurs_least_what_is_only_moved(write_raster):
+    rng = np.random.default_rng(0)
+    fine = ndimage.gaussian_filter(rng.normal(size=(1, 640, 640)), (0, 3, 3))
+    blurred = ndimage.uniform_filter(fine, (0, 4, 4))
+    there = blurred[:, 10:-10:4, 10:-10:4]
+    moved = blurred[:, 11:-9:4, 8:-12:4]  # a quarter of a pixel down, half a one to the left
+    place = {"transform": HERE, "crs": "EPSG:32632"}
+    file = describe_raster(write_raster("m.tif", moved.astype(np.float32), **place))
+    inner = np.s_[:, 8:-8, 8:-8]
+    left = {}
+    for resampling in ("auto", "lanczos", "cubic"):
+        reader = GridReader(file, file.geobox, resampling, Displacement.shift(0.5, -0.25))
+        left[resampling] = (_whole(reader)[0] - there)[inner].std() / there.std()
+    assert left["auto"] == left["lanczos"] < 0.6 * left["cubic"]
+
+
+@pytest.mark.parametrize(("finer", "kernel"), [(1.0, "lanczos"), (0.9, "lanczos"), (0.5, "cubic")])
+def test_auto_depends_on_the_size_of_the_pixels(file, finer, kernel):
+    grid = GeoBox((40, 50), HERE @ Affine.scale(finer), "EPSG:32632")
+    assert GridReader(file, grid, displacement=Displacement.shift(0.5, 0)).kernel == kernel
+    assert GridReader(file, grid).kernel == "cubic"
+    assert GridReader(file, grid, "average").kernel == "average"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from geochange.io import filters
 from geochange.io.filters import MedianFilter
 from geochange.io.scene import describe_date, read_date
 from geochange.io.similar import SimilarMean
@@ -115,3 +116,16 @@ def test_a_faint_change_stands_out_of_noise_after_smoothing():
         return (inner.mean() - outer.mean()) / outer.std()
 
     assert contrast(smooth) > 2 * contrast(noisy)
+
+
+def test_the_median_near_scattered_nodata_is_sorted_in_parts(monkeypatch):
+    rng = np.random.default_rng(0)
+    pixels = rng.normal(size=(1, 60, 60)).astype(np.float32)
+    valid = rng.random((60, 60)) > 0.05
+    whole = MedianFilter(9).apply(pixels, valid)
+    sizes = []
+    sort = filters._median_of_known
+    monkeypatch.setattr(filters, "MEDIAN_VALUES", 1000)
+    monkeypatch.setattr(filters, "_median_of_known", lambda v: sizes.append(v.size) or sort(v))
+    np.testing.assert_array_equal(MedianFilter(9).apply(pixels, valid), whole)
+    assert max(sizes) <= 1000

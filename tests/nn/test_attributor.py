@@ -1,8 +1,13 @@
 import numpy as np
 import pytest
+import rasterio
+import rasterio.windows
 
 from geochange.nn.attributor import Attributor
 from geochange.nn.cardfile import read_card
+from geochange.nn.normalization import SceneNormalization
+from geochange.nn.shelf import find_model
+from geochange.tiles import Window
 
 
 @pytest.fixture
@@ -41,3 +46,26 @@ def test_invalid_pixels_have_no_part(attributor, dates):
     found = attributor.attribute(dates, valid, valid, steps=4)
     assert all((part.values[:, 30:34] == 0).all() for part in found)
     assert all(np.isfinite(part.values).all() for part in found)
+
+
+def test_the_stage_that_is_chosen_points_at_the_change(samples):
+    part = Window(256, 256, 256, 256)
+    before, after, truth = (read(samples / "vhr" / f"{name}.tif", window=part)
+                            for name in ("before", "after", "truth"))  # fmt: skip
+    scalings = SceneNormalization().settle(*(d.reshape(len(d), -1).T for d in (before, after)))
+    found = Attributor(find_model("structures"), scalings, device="cpu")
+    valid, built = np.ones(truth.shape[1:], bool), truth[0] == 1
+    shares = {}
+    for stage in (None, "fusions.2"):
+        name, [where] = found.locate((before, after), valid, valid, stage=stage)
+        shares[name] = where[built].sum() / where.sum()
+    chosen = shares["decoder.smooth.1"]
+    assert built.mean() < 0.15
+    assert chosen > 0.85
+    assert chosen > 1.5 * shares["fusions.2"]
+
+
+def read(path, window):
+    with rasterio.open(path) as dataset:
+        place = rasterio.windows.Window(window.col, window.row, window.width, window.height)
+        return dataset.read(window=place).astype(np.float32)

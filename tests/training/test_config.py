@@ -9,6 +9,7 @@ import pytest
 
 from geochange.errors import InputNotFoundError, UsageError
 from geochange.training.config import TrainConfig, load_config, parse_config, read_config
+from geochange.training.presets import PRESETS
 
 
 def write(folder, text):
@@ -24,6 +25,17 @@ def test_paths_start_from_the_file_or_from_here(tmp_path, monkeypatch):
     assert (config.steps, config.chips.size_px, config.model.options) == (7, 64, {"widths": [4]})
     monkeypatch.chdir(tmp_path)
     assert read_config(path, {"data.root": "x"}).data.root == os.path.join(os.getcwd(), "x")
+
+
+def test_augmentation_goes_by_name(tmp_path):
+    path = write(tmp_path, '[augment]\npreset = "none"\nnoise = 0.5\n')
+    config = read_config(path)
+    assert (config.augment.flip, config.augment.gain, config.augment.noise) == (False, 0.0, 0.5)
+    assert load_config(write(tmp_path, config.to_toml())) == config
+    assert load_config(config, {"augment.preset": "strong"}).augment == PRESETS["strong"]
+    assert parse_config({"augment": {"preset": "light"}}) == TrainConfig()
+    with pytest.raises(UsageError, match="did you mean 'flips'"):
+        parse_config({"augment": {"preset": "flip"}})
 
 
 def test_the_written_config_is_the_same_config(tmp_path):

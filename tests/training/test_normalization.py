@@ -41,6 +41,16 @@ def test_each_date_may_have_its_own(cache):
     np.testing.assert_allclose(found.after.centre, pixels(cache, "after").mean(axis=1), rtol=1e-4)
 
 
+def test_percentiles_over_all_scenes(cache):
+    found = measure(cache, "percentiles", seed=0)
+    for scaling, date in ((found.before, "before"), (found.after, "after")):
+        low, high = np.percentile(pixels(cache, date), [2, 98], axis=1)
+        tolerance = 0.1 * (high - low).max()
+        np.testing.assert_allclose(scaling.centre, (low + high) / 2, atol=tolerance)
+        np.testing.assert_allclose(scaling.spread, (high - low) / 2, atol=tolerance)
+    assert settle(cache, found) == [(found.before, found.after)] * len(cache.scenes)
+
+
 def test_each_scene_may_have_its_own(cache):
     found = measure(cache, "scene", seed=0)
     assert isinstance(found, SceneNormalization)

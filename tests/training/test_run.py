@@ -20,6 +20,7 @@ from geochange.errors import (
     GeochangeError,
     InputError,
     OutputExistsError,
+    ResourceError,
     TrainingError,
     UsageError,
 )
@@ -174,6 +175,31 @@ def test_a_loss_that_is_no_number_stops_and_says_where(tiny, tmp_path):
     assert message.startswith("the loss is inf at step 1, batch: set:")
     assert message.count("row") == 4
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "full", [RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), MemoryError()]
+)
+def test_too_little_memory_is_one_line(tiny, tmp_path, monkeypatch, full):
+    def fail(*_):
+        raise full
+
+    monkeypatch.setattr("geochange.training.learner.Learner.take_step", fail)
+    with pytest.raises(ResourceError, match=r"4 chips of 32 px do not fit into .*memory; lower"):
+        train(tiny, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("step", "said"), [(1, "holds no state yet"), (5, "keeps the state of")])
+def test_an_interrupted_run_says_what_is_kept(tiny, tmp_path, step, said):
+    def interrupt(stage, done, total):
+        if stage == "train" and done == step:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as error:
+        train(tiny, tmp_path / "out", on_progress=interrupt)
+    [note] = error.value.__notes__
+    assert said in note
+    assert note.endswith("go on with --resume")
 
 
 def test_training_stops_when_validation_gets_no_better(tiny, tmp_path):

@@ -18,11 +18,13 @@ import geochange as gc
 from geochange.errors import DataWarning, GeochangeError, InputError, UsageError
 from geochange.nn.card import TrainingData
 from geochange.nn.checkpoint import load_checkpoint, save_checkpoint
+from geochange.nn.shelf import find_model, open_model
 from geochange.nn.transfer import find_stem
-from geochange.training.config import parse_config, read_config
+from geochange.training.config import load_config, parse_config, read_config
 from geochange.training.finetune import finetune
 from geochange.training.run import train
 from geochange.training.settings import write_toml
+from geochange.training.start import settle_start
 
 ROOT = Path(__file__).parents[2]
 SAME = ("state.safetensors", "model.safetensors", "metrics.csv")
@@ -55,6 +57,27 @@ def add_band(tmp_path):
                 dataset.descriptions = ("Blue", "Green", "Red", name)
 
     return add
+
+
+def test_a_shipped_network_is_named_as_for_detect(tmp_path):
+    (tmp_path / "town.toml").write_text("[start]\ncheckpoint = 'building'\n")
+    for config in (
+        read_config(tmp_path / "town.toml"),
+        read_config(tmp_path / "town.toml", {"start.checkpoint": "building"}),
+        load_config({"start": {"checkpoint": "building"}}),
+    ):
+        start = settle_start(config).start
+        assert start.checkpoint == str(find_model("building"))
+        assert start.sha256 == open_model("building").card.sha256
+    with pytest.raises(UsageError, match="did you mean 'building'"):
+        gc.finetune("bilding", tmp_path / "town.toml", tmp_path / "out")
+
+
+def test_a_damaged_checkpoint_is_refused_before_any_scene_is_opened(origin, tmp_path):
+    origin.write_bytes(origin.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"is damaged \(cut off"):
+        gc.finetune(origin, {"data": {"root": "nowhere"}}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def weights(path):

@@ -7,6 +7,7 @@ import { makeCommands } from './commands.js';
 import { helpDialog } from './dialogs.js';
 import { Display } from './display.js';
 import { byId, h, toast } from './dom.js';
+import { Improver } from './improver.js';
 import { Jobs } from './jobs.js';
 import { listen } from './keys.js';
 import { DateLayer, Labels, ScoreLayer } from './layers.js';
@@ -57,6 +58,7 @@ function makeControls(page) {
   page.verdicts = new Verdicts(page);
   page.on = makeCommands(page);
   page.panel = new Panel(page);
+  page.improver = new Improver(page);
   page.pairs = new Pairs(page);
   page.top = new TopBar(page);
   page.palette = new Palette(page.on);
@@ -65,7 +67,7 @@ function makeControls(page) {
   page.crowd = h('div', { class: 'hint crowd', id: 'crowd', hidden: true });
   Object.assign(page, makeRedraw(page));
   const overview = watchBackground(page);
-  const stage = h('main', {}, views.box, page.options.root, page.crowd, overview, makePointer(views, model.project));
+  const stage = h('main', {}, views.box, page.options.root, page.crowd, page.improver.offer, overview, makePointer(views, model.project));
   const toasts = h('div', { class: 'toast', id: 'toast', role: 'status', 'aria-live': 'polite' });
   byId('app').replaceChildren(page.top.root, page.palette.root, stage, page.panel.root, page.bar.root, page.help, toasts);
   document.title = `${model.project.name} · geochange`;
@@ -84,6 +86,7 @@ async function begin(page) {
   await tour.start(model.settings.tile);
   if (model.settings.scoreOn) on.score(true);
   jobs.watch();
+  page.improver.watch();
   page.pairs.refresh();
   get('api/detectors').then((found) => panel.model.setDetectors(found)).catch(() => null);
   if (!model.settings.seen) toast('Press ? for the keys.');

@@ -4,7 +4,7 @@ import { row } from './displaysection.js';
 import { h, icon } from './dom.js';
 import { ORDERS } from './words.js';
 
-const JOBS = { levels: 'Overviews', prelabels: 'Pre-labels' };
+const JOBS = { levels: 'Overviews', prelabels: 'Pre-labels', improve: 'Learning' };
 
 export class ModelSection {
   constructor({ model, on }) {

@@ -1,0 +1,126 @@
+"""What ``run.json`` says of a series: which inputs, how, with what, found what."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from geochange.alignment.grid import gsd_m
+from geochange.io.provenance import describe_file, describe_raster_files, hash_run
+from geochange.maps.threshold import Threshold
+from geochange.series.memory import StateFacts
+from geochange.series.stack import Series
+from geochange.version import __version__, installed_versions
+
+
+def fingerprint_series(
+    series: Series, settings: Mapping[str, Any], known: StateFacts | None
+) -> tuple[list[dict[str, Any]], str]:
+    """Return day and files, with size and hash, of every date, and the key of a run with them.
+
+    Parameters
+    ----------
+    series : Series
+    settings : mapping
+        Plain enough for JSON.
+    known : StateFacts or None
+        State to which the dates are added.
+    """
+    inputs: list[dict[str, Any]] = [
+        {
+            "date": day.isoformat(),
+            "files": [fact for file in scene.files for fact in describe_raster_files(file.path)],
+        }
+        for day, scene in zip(series.days, series.scenes, strict=True)
+    ]
+    contents: dict[str, Any] = {**settings, "dates": [one["date"] for one in inputs]}
+    contents["known"] = None if known is None else known.store()
+    for name in ("aoi", "masks"):
+        given = settings.get(name)
+        listed = given if isinstance(given, list) else [given]
+        contents[f"{name} files"] = [
+            describe_file(one) for one in listed if isinstance(one, str) and Path(one).is_file()
+        ]
+    return inputs, hash_run([one["files"] for one in inputs], contents, __version__)
+
+
+def describe_series_run(
+    key: str,
+    method: Mapping[str, Any],
+    threshold: Threshold,
+    settings: Mapping[str, Any],
+    geobox: Any,
+    days: Sequence[Any],
+    inputs: Sequence[Mapping[str, Any]],
+    notes: Sequence[str],
+    state: str | None,
+) -> dict[str, Any]:
+    """Return the provenance of a run over a series, ready for JSON.
+
+    Parameters
+    ----------
+    key : str
+    method : mapping
+        ``name``, ``reason``, ``options`` and what was learned.
+    threshold : Threshold
+    settings : mapping
+    geobox : GeoBox
+    days : sequence of date
+        All that the result speaks of.
+    inputs : sequence of mapping
+        Of :func:`fingerprint_series`: the dates that were read.
+    notes : sequence of str
+    state : str or None
+        State to which the dates were added.
+    """
+    height, width = (int(n) for n in geobox.shape)
+    return {
+        "geochange": __version__,
+        "kind": "series",
+        "fingerprint": key,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": repeat_series(inputs, settings, state),
+        "days": [day.isoformat() for day in days],
+        "inputs": list(inputs),
+        "grid": {
+            "crs": None if geobox.crs is None else str(geobox.crs),
+            "affine": list(geobox.affine)[:6],
+            "height": height,
+            "width": width,
+            "gsd_m": gsd_m(geobox),
+        },
+        "notes": list(notes),
+        "method": dict(method),
+        "threshold": {
+            "value": threshold.value,
+            "low": threshold.low,
+            "rule": threshold.method,
+            "reason": threshold.reason,
+        },
+        "settings": dict(settings),
+        "versions": installed_versions(),
+    }
+
+
+def repeat_series(
+    inputs: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], state: str | None
+) -> str:
+    """Return the command line that repeats a run."""
+    files = [str(one["files"][0]["path"]) for one in inputs]
+    if state is not None:
+        added = [word for name in files for word in ("--add", name)]
+        return shlex.join(["geochange", "series", "--state", state, *added, "-o", "OUT"])
+    words = ["geochange", "series", *files, "-o", "OUT"]
+    for name, value in settings.items():
+        if name == "options":
+            for option, setting in value.items():
+                words += ["--set", f"{option}={setting}"]
+        elif isinstance(value, bool):
+            words += [f"--{name.replace('_', '-')}"] if value else []
+        elif value is not None and name != "masks":
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            words += [f"--{name.replace('_', '-')}", text]
+    return shlex.join(words)

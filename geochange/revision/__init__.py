@@ -1,0 +1,1 @@
+"""Finished runs looked at again: fused, refined, or with a threshold tuned on labels."""

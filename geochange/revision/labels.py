@@ -1,0 +1,127 @@
+"""Labels on the grid of a run: 0 unchanged, 1 changed, 255 where nobody looked."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyogrio
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from geochange.errors import DataWarning
+from geochange.evaluation.counts import UNKNOWN
+from geochange.evaluation.reference import LabelRaster, open_label
+from geochange.io.masks import VectorMask, is_vector
+from geochange.io.polygons import place_polygons
+from geochange.io.provenance import describe_file
+from geochange.io.vector import read_vector
+from geochange.tiles import Window
+
+LOOKED = ("labelled", "no_change", "approved", "gold")
+"""States of tiles of the labelling tool in which somebody has looked at every pixel."""
+UNCERTAIN = "uncertainty"
+"""Reason of tiles that a model's doubt put first."""
+TILES = "tiles"
+"""Layer of a GeoPackage of labels that says where somebody has looked."""
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """What people say of the pixels of a grid.
+
+    Attributes
+    ----------
+    raster : LabelRaster or None
+    drawn, looked : VectorMask or None
+        Polygons of change, and the area that was looked at; None for all of the grid.
+    chosen_by_model : int
+        Tiles that were looked at because a model was unsure of them.
+    """
+
+    raster: LabelRaster | None = None
+    drawn: VectorMask | None = None
+    looked: VectorMask | None = None
+    chosen_by_model: int = 0
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Read a window, uint8 (H, W)."""
+        if self.raster is not None:
+            codes, _ = self.raster.read(window)
+        elif self.drawn is not None:
+            codes = self.drawn.read(window).astype(np.uint8)
+        else:
+            codes = np.zeros(window.shape, np.uint8)
+        if self.looked is not None:
+            codes[~self.looked.read(window)] = UNKNOWN
+        return codes
+
+
+def open_labels(
+    labels: str | os.PathLike[str],
+    geobox: GeoBox,
+    *,
+    area: str | os.PathLike[str] | None = None,
+    changed: Sequence[float] | None = None,
+    ignore: Sequence[float] | None = None,
+) -> GroundTruth:
+    """Open labels on a grid.
+
+    Parameters
+    ----------
+    labels : path
+        A raster (0 unchanged, 255 or nodata where nobody looked, else change), or polygons of
+        change. Of a GeoPackage that the labelling tool wrote, accepted polygons count, inside tiles
+        that were gone through.
+    geobox : GeoBox
+    area : path, optional
+        Polygons of what was looked at; all that was not drawn there is unchanged. Without it, and
+        without tiles, that holds for the whole map, which is warned of.
+    changed, ignore
+        Values of a label raster, see :func:`geochange.evaluate`.
+
+    Raises
+    ------
+    InputError, GridError
+    """
+    path = os.fspath(labels)
+    looked = None if area is None else _mask(read_vector(os.fspath(area)), geobox, os.fspath(area))
+    if not is_vector(path):
+        raster = open_label(path, geobox, changed, ignore)
+        reader = replace(raster.reader, geobox=geobox)
+        return GroundTruth(replace(raster, reader=reader), None, looked)
+    names = [str(name) for name, _ in pyogrio.list_layers(path)] if Path(path).exists() else []
+    frame = read_vector(path, layer=_first_drawn(names))
+    if "verdict" in frame:
+        frame = frame[frame["verdict"] == "accepted"]
+    chosen = 0
+    if looked is None and TILES in names:
+        tiles = read_vector(path, layer=TILES)
+        tiles = tiles[tiles["state"].isin(LOOKED)]
+        looked = _mask(tiles, geobox, path)
+        chosen = int((tiles["reason"] == UNCERTAIN).sum()) if "reason" in tiles else 0
+    elif looked is None:
+        msg = f"{path} does not say where somebody looked: all else counts as unchanged; give area"
+        warnings.warn(msg, DataWarning, stacklevel=3)
+    return GroundTruth(None, _mask(frame, geobox, path), looked, chosen)
+
+
+def _first_drawn(names: list[str]) -> str | None:
+    drawn = [name for name in names if name != TILES]
+    return drawn[0] if drawn else None
+
+
+def _mask(frame: Any, geobox: GeoBox, name: str) -> VectorMask:
+    if not len(frame):
+        return VectorMask((), geobox)
+    return VectorMask(tuple(place_polygons(frame.geometry, frame.crs, geobox, name)), geobox)
+
+
+def describe_labels(*paths: str | os.PathLike[str] | None) -> list[dict[str, object]]:
+    """Return size and hash of label files."""
+    return [describe_file(path) for path in paths if path is not None]

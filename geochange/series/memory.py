@@ -1,0 +1,160 @@
+"""What is kept of a series so that a new acquisition can join it without the archive."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from geochange.errors import InputError, InputNotFoundError, OutputExistsError
+from geochange.io.atomic import explain_failure
+from geochange.io.outputs import write_json
+from geochange.version import __version__
+
+FACTS_NAME = "state.json"
+FRAMES_NAME = "frames.npz"
+TILES_NAME = "tiles"
+KIND, FORMAT = "series-state", 1
+
+
+@dataclass(frozen=True)
+class StateFacts:
+    """All of a state but its arrays, plain enough for JSON.
+
+    Attributes
+    ----------
+    method : str
+    options : mapping
+        Of the method.
+    learned : mapping
+        What it learned of the scene.
+    days : tuple of str
+        ISO dates that it has seen, in order.
+    sources : tuple
+        Where each was read from.
+    reference : int
+    bands : tuple of str
+    roles : tuple of str or None
+    grid : mapping
+        ``crs, affine, height, width``.
+    tile_size : int
+    settings : mapping
+        Of the run, for the runs that follow.
+    """
+
+    method: str
+    options: Mapping[str, Any]
+    learned: Mapping[str, Any]
+    days: tuple[str, ...]
+    sources: tuple[Any, ...]
+    reference: int
+    bands: tuple[str, ...]
+    roles: tuple[str | None, ...]
+    grid: Mapping[str, Any]
+    tile_size: int
+    settings: Mapping[str, Any]
+
+    @property
+    def geobox(self) -> GeoBox:
+        """Grid of the state."""
+        shape = int(self.grid["height"]), int(self.grid["width"])
+        return GeoBox(shape, Affine(*self.grid["affine"]), self.grid["crs"])
+
+    @property
+    def dates(self) -> tuple[date, ...]:
+        """Days as dates."""
+        return tuple(date.fromisoformat(day) for day in self.days)
+
+    def extend(self, days: Sequence[date], sources: Sequence[Any]) -> StateFacts:
+        """Return the facts once more dates were seen."""
+        listed = (*self.days, *(day.isoformat() for day in days))
+        return StateFacts(**{**self.store(), "days": listed, "sources": (*self.sources, *sources)})
+
+    def store(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return asdict(self)
+
+
+def read_facts(folder: str | os.PathLike[str]) -> StateFacts:
+    """Read the facts of a state.
+
+    Raises
+    ------
+    InputNotFoundError, InputError
+        There is none, or it is damaged or of another version.
+    """
+    file = Path(folder) / FACTS_NAME
+    if not file.is_file():
+        msg = f"no state of a series in {folder}; make one: geochange series FILES --state {folder}"
+        raise InputNotFoundError(msg)
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content.pop("kind") != KIND or content.pop("format") != FORMAT:
+            msg = f"{folder} was written by another version of geochange; make the state anew"
+            raise InputError(msg)
+        content.pop("geochange")
+        for name in ("days", "sources", "bands", "roles"):
+            content[name] = tuple(content[name])
+        return StateFacts(**content)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
+        msg = f"{file} is damaged ({error}); make the state anew"
+        raise InputError(msg) from error
+
+
+def check_state_target(folder: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Refuse a place for a state that holds something else.
+
+    Raises
+    ------
+    OutputExistsError
+    """
+    target = Path(folder)
+    if not target.exists():
+        return
+    is_state = (target / FACTS_NAME).is_file()
+    if not is_state and (not target.is_dir() or any(target.iterdir())):
+        msg = f"{target} exists and is no state of a series; choose another --state"
+        raise OutputExistsError(msg)
+    if is_state and not overwrite:
+        msg = f"{target} holds a state; add to it (--add FILES), or replace it (--overwrite)"
+        raise OutputExistsError(msg)
+
+
+def put_state(scratch: Path, facts: StateFacts, target: str | os.PathLike[str]) -> None:
+    """Complete a state and move it into place; an older one stays until then.
+
+    Raises
+    ------
+    OutputError, ResourceError
+    """
+    place = Path(target).resolve()
+    write_json(
+        scratch / FACTS_NAME,
+        {"kind": KIND, "format": FORMAT, "geochange": __version__, **facts.store()},
+    )
+    token = secrets.token_hex(6)
+    fresh = place.with_name(f".{place.name}.{token}.new")
+    old = place.with_name(f".{place.name}.{token}.old")
+    with explain_failure(place):
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(scratch, fresh)
+            if place.exists():
+                place.replace(old)
+            fresh.replace(place)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+            if old.exists() and not place.exists():
+                old.replace(place)
+            shutil.rmtree(old, ignore_errors=True)
