@@ -49,7 +49,7 @@ class Call:
     reviewed : bool
         Whether there are reviewers at all.
     pairs : callable
-        Returns progress of all pairs that are served together.
+        Returns, for an annotator, progress of all pairs that are served together.
     path, query : mapping of str to str
     body : JSON value
         None without one.
@@ -59,7 +59,7 @@ class Call:
     annotator: str
     reviewer: bool
     reviewed: bool
-    pairs: Callable[[], list[dict[str, Any]]]
+    pairs: Callable[[str], list[dict[str, Any]]]
     path: Params
     query: Params
     body: Any
@@ -91,7 +91,7 @@ def get_project(call: Call) -> Any:
 
 def get_pairs(call: Call) -> Any:
     """Return how far all pairs are that are served together."""
-    return {"pairs": call.pairs()}
+    return {"pairs": call.pairs(call.annotator)}
 
 
 def put_settings(call: Call) -> Any:
