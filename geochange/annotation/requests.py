@@ -146,7 +146,7 @@ def get_features(call: Call) -> Any:
         raise RefusedError(BAD_REQUEST, "box is first column, first row, last column, last row")
     run = _integer(call.query["run"]) if "run" in call.query else None
     box = parts[0], parts[1], parts[2], parts[3]
-    return find_features(call.project.database, box, run, call.annotator)
+    return find_features(call.project.database, box, run, call.annotator, as_text=True)
 
 
 def post_edit(call: Call) -> Any:
