@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from geochange.annotation.collection import Collection
 from geochange.annotation.project import Project
@@ -54,7 +55,7 @@ def make_app(
     """
     known = dict(tokens) if tokens else {secrets.token_urlsafe(24): "me"}
     digest = hashlib.sha256(str(labels.folder.absolute()).encode()).hexdigest()
-    progress = labels.progress if isinstance(labels, Collection) else list
+    progress = labels.progress if isinstance(labels, Collection) else _no_pairs
     cookie = f"geochange_{digest[:8]}"
     setting = Setting(labels.folder.name, cookie, secure, frozenset(reviewers), progress)
     inner: App
@@ -63,6 +64,10 @@ def make_app(
     else:
         inner = build_site(labels, setting)
     return Guard(inner, known, frozenset(hosts), cookie)
+
+
+def _no_pairs(_: str) -> list[dict[str, Any]]:
+    return []
 
 
 class Pairs:
@@ -99,9 +104,12 @@ class Pairs:
         return self.sites[number]
 
     async def _lead(self, scope: Scope, send: Send) -> None:
-        """Go to the pair where there is most to learn; the cookie goes along."""
-        progress = await asyncio.to_thread(self.collection.progress)
-        place = max(range(len(progress)), key=lambda n: progress[n]["unsure"] or -n / 1e6)
+        """Go to the pair where there is most to review or to learn; the cookie goes along."""
+        who = scope["annotator"]
+        pairs = await asyncio.to_thread(self.collection.progress, who)
+        reviews = [pair["waiting"] * (who in self.setting.reviewers) for pair in pairs]
+        unsure = [-1.0 if pair["unsure"] is None else pair["unsure"] for pair in pairs]
+        place = max(range(len(pairs)), key=lambda n: (reviews[n], unsure[n], -n))
         cookie = f"{self.setting.cookie}={scope['token']}; HttpOnly; Path=/; SameSite=strict"
         cookie += "; Secure" if self.setting.secure else ""
         headers = [(b"location", b"p/%d/" % (place + 1)), (b"set-cookie", cookie.encode())]

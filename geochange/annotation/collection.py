@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,8 +24,9 @@ from geochange.labels.schema import Schema
 
 LIST = "collection.json"
 COUNTS = f"""
-SELECT count(*), sum(state IN {DONE!r}), sum(state IN {DONE!r} AND review != ''),
-    max(CASE WHEN state NOT IN {DONE!r} THEN coalesce(uncertainty, 0) END)
+SELECT count(*) AS total, sum(state IN {DONE!r}) AS done,
+    sum(state IN {DONE!r} AND review = '' AND author != :who) AS waiting,
+    max(CASE WHEN state NOT IN {DONE!r} THEN coalesce(uncertainty, 0) END) AS unsure
 FROM tile WHERE probe_of IS NULL
 """
 
@@ -81,23 +83,24 @@ class Collection:
                 self.opened[name] = open_project(self.folder / "pairs" / name)
             return self.opened[name]
 
-    def progress(self) -> list[dict[str, Any]]:
-        """Return for every pair its ``name``, ``total``, ``done``, ``reviewed`` and ``unsure``.
+    def progress(self, annotator: str = "") -> list[dict[str, Any]]:
+        """Return how far every pair is.
 
-        ``unsure`` is how unsure the model is in the unsurest tile that is to do; None when all of
-        them are done.
+        Returns
+        -------
+        list of dict
+            ``name``; how many tiles there are in ``total``, are ``done``, and are ``waiting`` for a
+            review by the annotator; how ``unsure`` the model is in the unsurest tile that is to do
+            (None when all are done).
         """
-        return [{"name": name, **self._count(name)} for name in self.names]
+        return [{"name": name, **self._count(name, annotator)} for name in self.names]
 
-    def _count(self, name: str) -> dict[str, Any]:
+    def _count(self, name: str, annotator: str) -> dict[str, Any]:
         path = self.folder / "pairs" / name / NAME
         address = f"file:{quote(str(path.absolute()))}?mode=ro"
-        db = sqlite3.connect(address, uri=True)
-        try:
-            total, done, reviewed, unsure = db.execute(COUNTS).fetchone()
-        finally:
-            db.close()
-        return {"total": total, "done": done, "reviewed": reviewed, "unsure": unsure}
+        with closing(sqlite3.connect(address, uri=True)) as db:
+            db.row_factory = sqlite3.Row
+            return dict(db.execute(COUNTS, {"who": annotator}).fetchone())
 
     def start_detection(self, names: Iterable[str], **settings: Any) -> threading.Thread:
         """Detect change in pairs in the background, one after the other."""

@@ -20,6 +20,11 @@ COPIED = {
     "candidate": "*",
 }
 """Tables and their columns that a copy has too: nothing of them tells what anybody judged."""
+KEPT = {
+    "tile": "WHERE probe_of IS NULL",
+    "candidate": "WHERE tile_id IN (SELECT id FROM tile WHERE probe_of IS NULL)",
+}
+"""Honeypots of the annotators of the first project are none of the copy's."""
 ORIGIN = "copy_of"
 
 
@@ -77,7 +82,7 @@ def _copy(origin: Path, path: Path) -> None:
         with new.write() as copy:
             copy.executemany("INSERT INTO meta VALUES (?,?)", list(meta.items()))
             for table, columns in COPIED.items():
-                cursor = db.execute(f"SELECT {columns} FROM {table}")
+                cursor = db.execute(f"SELECT {columns} FROM {table} {KEPT.get(table, '')}")
                 names = [column[0] for column in cursor.description]
                 places = ",".join("?" * len(names))
                 copy.executemany(

@@ -137,6 +137,10 @@ def open_project(folder: str | os.PathLike[str]) -> Project:
     path = folder / NAME
     if not path.is_file():
         msg = f"{folder} is not a project of labels: it has no {NAME}"
+        several = sorted(folder.glob(f"pairs/*/{NAME}"))
+        if several:
+            first = several[0].parent
+            msg = f"{folder} holds {len(several)} pairs; give one of them, such as {first}"
         raise InputNotFoundError(msg)
     database = Database(path)
     db = database.read()

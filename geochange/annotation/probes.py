@@ -33,6 +33,14 @@ SELECT * FROM tile WHERE probe_of IS NULL AND state IN {DONE!r} AND author != :w
 ORDER BY id
 """
 
+LAST = f"""
+SELECT place FROM tile WHERE author = :who AND state IN {DONE!r} ORDER BY updated DESC LIMIT 1
+"""
+NEXT = f"""
+SELECT place FROM tile WHERE probe_of IS NULL AND state = 'todo'
+ORDER BY place <= ({LAST}), place, id LIMIT {AHEAD}
+"""
+
 
 def set_rate(database: Database, rate: float) -> None:
     """Let a share of the tiles that everybody goes through be probes.
@@ -62,10 +70,7 @@ def offer_probe(database: Database, annotator: str) -> int | None:
         if not _is_due(db, who):
             return None
         known = db.execute(KNOWN, who).fetchall()
-        ahead = db.execute(
-            "SELECT place FROM tile WHERE probe_of IS NULL AND state = 'todo' ORDER BY place, id"
-            f" LIMIT {AHEAD}"
-        ).fetchall()
+        ahead = db.execute(NEXT, who).fetchall()
         if not known or not ahead:
             return None
         count = db.execute("SELECT max(seq) FROM edit").fetchone()[0]

@@ -49,7 +49,7 @@ class Call:
     reviewed : bool
         Whether there are reviewers at all.
     pairs : callable
-        Returns progress of all pairs that are served together.
+        Returns, for an annotator, progress of all pairs that are served together.
     path, query : mapping of str to str
     body : JSON value
         None without one.
@@ -59,7 +59,7 @@ class Call:
     annotator: str
     reviewer: bool
     reviewed: bool
-    pairs: Callable[[], list[dict[str, Any]]]
+    pairs: Callable[[str], list[dict[str, Any]]]
     path: Params
     query: Params
     body: Any
@@ -91,7 +91,7 @@ def get_project(call: Call) -> Any:
 
 def get_pairs(call: Call) -> Any:
     """Return how far all pairs are that are served together."""
-    return {"pairs": call.pairs()}
+    return {"pairs": call.pairs(call.annotator)}
 
 
 def put_settings(call: Call) -> Any:
@@ -146,7 +146,7 @@ def get_features(call: Call) -> Any:
         raise RefusedError(BAD_REQUEST, "box is first column, first row, last column, last row")
     run = _integer(call.query["run"]) if "run" in call.query else None
     box = parts[0], parts[1], parts[2], parts[3]
-    return find_features(call.project.database, box, run, call.annotator)
+    return find_features(call.project.database, box, run, call.annotator, as_text=True)
 
 
 def post_edit(call: Call) -> Any:

@@ -30,14 +30,14 @@ class Setting:
         It is reached by https only, so the cookie is sent over that alone.
     reviewers : frozenset of str
     pairs : callable
-        Returns progress of all pairs; nothing where there is one.
+        Returns, for an annotator, progress of all pairs; nothing where there is one.
     """
 
     title: str
     cookie: str
     secure: bool
     reviewers: frozenset[str]
-    pairs: Callable[[], list[dict[str, Any]]]
+    pairs: Callable[[str], list[dict[str, Any]]]
 
 
 def build_site(project: Project, setting: Setting) -> App:

@@ -8,6 +8,7 @@ import pytest
 from geochange.annotation.app import make_app
 from geochange.annotation.collection import create_collection, open_collection
 from geochange.annotation.labels import read_labels
+from geochange.annotation.opening import open_project
 from geochange.batch import read_manifest
 from geochange.errors import GeochangeError, InputError, InputNotFoundError, OutputExistsError
 
@@ -50,7 +51,10 @@ def test_each_pair_is_a_project_of_its_own(collection, client):
     assert [(p["name"], p["done"], p["total"]) for p in found] == [("north", 0, 4), ("south", 1, 4)]
     again = open_collection(collection.folder)
     assert again.names == ("north", "south")
-    assert again.progress() == found
+    assert again.progress("ann") == found
+    assert [pair["waiting"] for pair in again.progress("carl")] == [0, 1]
+    carl = client.get("/", headers={"X-Geochange-Token": "third"})
+    assert carl.headers["location"] == "p/2/", "where there is something to review"
 
 
 def test_one_link_leads_to_a_pair_and_no_token_to_none(collection, client):
@@ -106,6 +110,8 @@ def test_what_is_no_collection_is_one_line(collection, tmp_path, manifest):
         create_collection(collection.folder, read_manifest(manifest))
     with pytest.raises(InputNotFoundError, match=r"no collection\.json"):
         open_collection(tmp_path)
+    with pytest.raises(InputNotFoundError, match="holds 2 pairs; give one of them"):
+        open_project(collection.folder)
     with pytest.raises(InputNotFoundError, match="no pair 'west'"):
         collection.project("west")
     (collection.folder / "collection.json").write_text(json.dumps({"pairs": ["west"]}))

@@ -4,7 +4,9 @@ import geopandas
 import pytest
 import shapely
 
+from geochange.annotation.copying import copy_project
 from geochange.annotation.labels import read_labels
+from geochange.annotation.opening import open_project
 from geochange.annotation.people import measure_people
 from geochange.annotation.probes import offer_probe, set_rate
 from geochange.annotation.refusals import RefusedError
@@ -156,3 +158,11 @@ def test_what_was_sent_back_and_hurried_is_counted(project):
     do(project, "ann", 1, "labelled", remark="no")
     found = people(project)["ann"]
     assert (found["returned"], found["hurry"]) == (1, 0.75)
+
+
+def test_a_blind_copy_has_no_probes(probed, tmp_path):
+    copy = open_project(copy_project(probed.folder, tmp_path / "copy.gcproj"))
+    assert [tile["id"] for tile in list_tiles(copy.database, "bob")] != []
+    count = copy.database.read().execute("SELECT count(*) FROM tile").fetchone()[0]
+    assert count == 9
+    copy.close()

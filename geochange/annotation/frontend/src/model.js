@@ -59,7 +59,7 @@ export class Model extends EventTarget {
     const query = run ? `&run=${run}` : '';
     const found = await get(`api/features?box=${box.join(',')}${query}`);
     this.annotations = new Map(found.annotations.map((one) => [one.id, one]));
-    this.candidates = new Map(found.candidates.map((one) => [one.id, one]));
+    this.candidates = new Map(found.candidates.map((one) => [one.id, { ...one, geom: JSON.parse(one.geom) }]));
     this.leftOut = found.left_out;
     this.replay();
     this.tell('features');

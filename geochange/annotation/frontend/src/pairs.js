@@ -21,23 +21,26 @@ export class Pairs {
     const { pairs } = await get('api/pairs').catch(() => ({ pairs: this.list }));
     this.list = pairs;
     this.root.hidden = pairs.length < 2;
+    document.querySelector('.brand .name').hidden = !this.root.hidden;
     this.root.replaceChildren(...pairs.map(({ name, done, total }, n) =>
       h('option', { value: String(n) }, `${done === total ? '✓ ' : ''}${name} · ${done} / ${total}`)));
     this.root.value = String(this.here);
   }
 
-  // The pair with the unsurest tile that is to do; null when all are done.
+  // Where to go on: for a reviewer where tiles wait, else the pair with the unsurest tile to do.
   next() {
-    const open = this.list.map((pair, n) => ({ ...pair, n })).filter(({ done, total, n }) => n !== this.here && done < total);
-    open.sort((a, b) => b.unsure - a.unsure || a.n - b.n);
-    return open[0]?.n ?? null;
+    const { reviewer } = this.model.project;
+    const others = this.list.map((pair, n) => ({ ...pair, n })).filter(({ n }) => n !== this.here);
+    const waiting = reviewer ? others.filter((pair) => pair.waiting) : [];
+    const open = others.filter(({ done, total }) => done < total).sort((a, b) => b.unsure - a.unsure || a.n - b.n);
+    return [...waiting, ...open][0]?.n ?? null;
   }
 
   async goOn() {
     await this.refresh();
     const next = this.next();
     if (next === null) return;
-    toast(`All tiles of this pair are done; going on with ${this.list[next].name}.`, 'good');
+    toast(`Nothing is left for you in this pair; going on with ${this.list[next].name}.`, 'good');
     setTimeout(() => this.go(next), 1200);
   }
 

@@ -5,19 +5,21 @@ import { DONE } from './model.js';
 
 const percent = (share) => `${Math.round(100 * share)} %`;
 
-// Two lines a person: what became of the tiles, then pace and honeypots.
+// Lines of a person: what became of the tiles, pace, honeypots.
 function lines({ done, approved, fixed, returned, seconds, hurry, answered, agreement, iou }) {
   const pace = [
     seconds !== null && [`${Math.round(seconds)} s a tile`, 'Median time from tile to tile'],
     hurry && [`${percent(hurry)} in a hurry`, 'Candidates accepted in less than 0.7 s'],
-    answered ? [`honeypots ${Math.round(agreement * answered)} of ${answered}`, 'Tiles whose answer is known: same verdict'] : null,
-    answered && iou !== null && [`IoU ${iou.toFixed(2)}`, 'Overlap of the change marked in honeypots with the reference'],
   ];
+  const checks = answered ? [
+    [`honeypots ${Math.round(agreement * answered)} of ${answered}`, 'Tiles whose answer is known: same verdict'],
+    iou !== null && [`IoU ${iou.toFixed(2)}`, 'Overlap of the change marked in honeypots with the reference'],
+  ] : [];
   const tiles = [
     [`${done} done`, 'Tiles'], [`${approved} approved`, 'As they were'],
     fixed && [`${fixed} fixed`, 'By a reviewer'], returned && [`${returned} sent back`, 'Times a tile was sent back'],
   ];
-  return [tiles, pace].map((parts) => parts.filter(Boolean)).filter((parts) => parts.length);
+  return [tiles, pace, checks].map((parts) => parts.filter(Boolean)).filter((parts) => parts.length);
 }
 
 export class ReviewSection {

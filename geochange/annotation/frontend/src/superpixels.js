@@ -9,7 +9,7 @@ import { toast } from './dom.js';
 import { toMap, toPixels, toPoint } from './pixels.js';
 
 const EDGES = [
-  new Style({ stroke: new Stroke({ color: 'rgba(0,0,0,0.35)', width: 2.5 }) }),
+  new Style({ stroke: new Stroke({ color: 'rgba(0,0,0,0.3)', width: 2 }) }),
   new Style({ stroke: new Stroke({ color: 'rgba(255,255,255,0.55)', width: 1 }), fill: new Fill({ color: 'rgba(0,0,0,0.001)' }) }),
 ];
 const CHOSEN = new Style({ stroke: new Stroke({ color: '#56e0c8', width: 1.5 }), fill: new Fill({ color: 'rgba(86,224,200,0.35)' }) });
