@@ -7,9 +7,8 @@ from typing import Self
 
 import numpy as np
 
-from geochange.blocks import FloatArray
+from geochange.blocks import MAD_TO_SIGMA, FloatArray
 from geochange.detectors.base import SIGMA_AT_HALF
-from geochange.detectors.statistics import MAD_TO_SIGMA
 
 
 @dataclass(frozen=True, slots=True)
