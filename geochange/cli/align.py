@@ -41,7 +41,7 @@ def command(
     verbose: int,
     **arguments: object,
 ) -> None:
-    """Write BEFORE and AFTER on one grid into the folder OUTPUT, as before.tif and after.tif.
+    """Register AFTER to BEFORE: write both on one grid into OUTPUT, as before.tif and after.tif.
 
     Both are float32 with NaN where either date holds no data; scale and offset are applied. The
     after date is registered to the before date: shifts, rotation, smooth distortion. Where it
