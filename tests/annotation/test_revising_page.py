@@ -28,5 +28,6 @@ def test_the_page_fuses_runs_and_sets_a_threshold(served, visit, second_run):  #
     page.page.wait_for_selector("#tuned:has-text('precision')")
     said = page.page.inner_text("#tuned")
     assert f"Threshold {page.tell('geochange.scores.threshold'):.2f}: precision" in said
-    assert "few labels" in said
+    assert "Few labels" in said
+    assert "Candidates were cut at 0.50; there are none between" in said
     assert page.page.input_value("#threshold") == f"{page.tell('geochange.scores.threshold'):.2f}"

@@ -21,12 +21,12 @@ export class Fusing {
     this.method = choices('refine-method', METHODS, 'How borders are refined');
     this.refine = h('button', { id: 'refine', onclick: () => on.startJob('api/refinement', { run: this.one, method: this.method.value }) }, 'Refine');
     this.precision = h('input', { type: 'number', id: 'precision', min: 0.05, max: 1, step: 0.05, value: '0.9' });
-    this.tune = h('button', { id: 'tune', title: 'Set the score threshold to what the labels so far ask for', onclick: () => this.measure() }, 'Set');
+    this.tune = h('button', { id: 'tune', title: 'Set the score threshold to what the labels so far ask for', onclick: () => this.measure() }, 'Set threshold');
     this.told = h('p', { class: 'facts', id: 'tuned', role: 'status', hidden: true });
     this.root = h('div', { class: 'fusing', hidden: true }, this.list,
       h('div', { class: 'act' }, this.rule, this.fuse),
       h('div', { class: 'act' }, this.method, this.refine),
-      h('div', { class: 'act' }, h('label', {}, 'Threshold for precision', this.precision), this.tune), this.told);
+      h('div', { class: 'act' }, h('label', {}, 'For precision', this.precision), this.tune), this.told);
     page.panel.model.add(this.root);
   }
 
@@ -84,7 +84,9 @@ export class Fusing {
       const found = await post('api/threshold', { run, precision: Number(this.precision.value) });
       if (run !== this.runs[0].id) return;
       this.page.on.setThreshold(found.threshold);
-      this.say(`Threshold ${found.threshold.toFixed(2)}: precision ${share(found.precision, found.precision_interval)}, recall ${share(found.recall, found.recall_interval)} of labelled pixels.`, ...found.doubts);
+      const [{ threshold }] = this.runs;
+      const below = found.threshold < threshold ? [`candidates were cut at ${threshold.toFixed(2)}; there are none between, only the score shows what lies there`] : [];
+      this.say(`Threshold ${found.threshold.toFixed(2)}: precision ${share(found.precision, found.precision_interval)}, recall ${share(found.recall, found.recall_interval)} of labelled pixels`, ...below, ...found.doubts);
     } catch (error) {
       toast(error.message, 'error');
       this.say(error.message);
@@ -94,7 +96,7 @@ export class Fusing {
   }
 
   say(...lines) {
-    this.told.replaceChildren(...lines.flatMap((line, n) => (n ? [h('br'), line] : [line])));
+    this.told.replaceChildren(...lines.map((line) => h('span', {}, `${line[0].toUpperCase()}${line.slice(1)}.`)));
     this.told.hidden = false;
   }
 }
