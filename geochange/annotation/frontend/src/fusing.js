@@ -26,7 +26,7 @@ export class Fusing {
     this.root = h('div', { class: 'fusing', hidden: true }, this.list,
       h('div', { class: 'act' }, this.rule, this.fuse),
       h('div', { class: 'act' }, this.method, this.refine),
-      h('div', { class: 'act' }, h('label', {}, 'For precision', this.precision), this.tune), this.told);
+      h('div', { class: 'act' }, h('label', {}, 'Precision', this.precision), this.tune), this.told);
     page.panel.model.add(this.root);
   }
 
