@@ -23,7 +23,7 @@ class Job:
     ----------
     id : int
     kind : str
-        ``levels``, ``prelabels`` or ``improve``.
+        ``levels``, ``prelabels``, ``improve`` or ``revise``.
     state : str
         ``running``, ``done``, ``failed`` or ``stopped``.
     stage : str

@@ -235,15 +235,23 @@ class Project:
         name : str
             Of the run; the method's when empty.
         """
-        folder = self.folder / "runs"
-        folder.mkdir(exist_ok=True)
-        number = sum(1 for _ in folder.iterdir()) + 1
         chosen = {k: v for k, v in self.settings.items() if k not in ("before", "after")}
         result = detect(
-            self.settings["before"], self.settings["after"], folder / f"{number:03d}",
+            self.settings["before"], self.settings["after"], self.next_folder(),
             products=("score", "mask", "changes"), threads=1, on_progress=job.report,
             **chosen, **settings,
         )  # fmt: skip
+        return self.take(job, result, name)
+
+    def next_folder(self, kind: str = "") -> Path:
+        """Return where the next run goes; runs of two kinds never meet."""
+        folder = self.folder / "runs"
+        folder.mkdir(exist_ok=True)
+        taken = [int(path.name[:3]) for path in folder.iterdir() if path.name[:3].isdigit()]
+        return folder / f"{max(taken, default=0) + 1:03d}{kind and '-'}{kind}"
+
+    def take(self, job: Job, result: ChangeMap, name: str = "") -> str:
+        """Take what a finished run found as candidates; returns what to say."""
         job.report("candidates", 0, 1)
         self.adopt_registration(result)
         run = self.add_run(result.path, name)

@@ -20,6 +20,7 @@ from geochange.annotation.people import measure_people
 from geochange.annotation.pictures import render_score_tile
 from geochange.annotation.project import Project
 from geochange.annotation.refusals import BAD_REQUEST, FORBIDDEN, NOT_FOUND, RefusedError
+from geochange.annotation.revising import measure_labels, start_fusion, start_refinement
 from geochange.annotation.superpixels import cut_tile
 from geochange.annotation.views import (
     describe_tile,
@@ -274,6 +275,31 @@ def post_improvement(call: Call) -> Any:
     return use_improvement(call.project, _integer(number)).describe()
 
 
+def post_fusion(call: Call) -> Any:
+    """Fuse runs into a new one."""
+    runs = call.fields.get("runs")
+    if not isinstance(runs, list):
+        raise RefusedError(BAD_REQUEST, "runs is a list of numbers of runs")
+    numbers = [_integer(number) for number in runs]
+    return start_fusion(call.project, numbers, str(call.fields.get("rule", "mean"))).describe()
+
+
+def post_refinement(call: Call) -> Any:
+    """Bring the borders of a run's changes to the edges of the images, as a new run."""
+    run, method = _integer(call.fields.get("run")), str(call.fields.get("method", "guided"))
+    return start_refinement(call.project, run, method).describe()
+
+
+def post_threshold(call: Call) -> Any:
+    """Choose a run's threshold on the labels so far; stores nothing."""
+    goal = {
+        name: _float(call.fields[name])
+        for name in ("precision", "recall")
+        if call.fields.get(name) is not None
+    }
+    return measure_labels(call.project, _integer(call.fields.get("run")), **goal)
+
+
 def post_queue(call: Call) -> Any:
     """Put the tiles in another order."""
     seed = call.fields.get("seed")
@@ -360,6 +386,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/api/improvement", get_improvement),
     ("PUT", "/api/improvement", put_improvement),
     ("POST", "/api/improvement", post_improvement),
+    ("POST", "/api/fusion", post_fusion),
+    ("POST", "/api/refinement", post_refinement),
+    ("POST", "/api/threshold", post_threshold),
     ("POST", "/api/queue", post_queue),
 )
 """Method, address, handler."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +31,9 @@ from geochange.io.score import SCORE_NODATA
 from geochange.maps.changemap import ChangeMap
 from geochange.maps.threshold import Threshold
 from geochange.revision.job import Learned, Revision, Wanted, Work, revise
-from geochange.revision.labels import GroundTruth, describe_labels, open_labels
+from geochange.revision.labels import describe_labels, open_labels
 from geochange.revision.members import Member, Run, open_members
-from geochange.tiles import Tile, TilePlan
+from geochange.tiles import Tile, TilePlan, Window
 
 TILE_PX = 1024
 BLOCK_PX = 64
@@ -41,6 +41,23 @@ BLOCK_PX = 64
 FEW_PIXELS = 300
 FEW_BLOCKS = 10
 """Below these, of either class, the figures are said to rest on few labels."""
+
+
+class Truth(Protocol):
+    """Labels on the grid of a map; :class:`~geochange.revision.labels.GroundTruth` is one.
+
+    Attributes
+    ----------
+    chosen_by_model : int
+        Tiles that were looked at because a model was unsure of them.
+    """
+
+    @property
+    def chosen_by_model(self) -> int:
+        """Tiles that a model's doubt chose."""
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Read a window, uint8 (H, W): 0 unchanged, 1 changed, 255 where nobody looked."""
 
 
 @dataclass(frozen=True)
@@ -166,24 +183,20 @@ def tune_threshold(
     >>> tuned.threshold, tuned.chosen.recall  # doctest: +SKIP
     (0.62, 0.41)
     """
-    goal = _read_goal(precision, recall)
+    _read_goal(precision, recall)
     (member,) = open_members([run])
     truth = open_labels(labels, member.geobox, area=area, changed=changed, ignore=ignore)
-    with open_runner(threads=threads) as runner, Stages(runner, on_progress) as stages:
-        with stages.stage("count"):
-            histogram, blocks = _count(member, truth, stages)
-        pixels = int(histogram.unchanged.sum()), int(histogram.changed.sum())
-        _require_both(pixels, os.fspath(labels))
-        cut = choose_cut(histogram, precision=precision, recall=recall)
-        rows = np.union1d(choose_rows(histogram), [cut])[::-1]
-        with stages.stage("bootstrap"):
-            points = describe_points(rows, _resample(member, truth, rows, stages))
-    doubts = tuple(_doubt(pixels, blocks, truth))
-    for doubt in doubts:
+    tuned = measure_threshold(
+        member,
+        truth,
+        precision=precision,
+        recall=recall,
+        named=os.fspath(labels),
+        threads=threads,
+        on_progress=on_progress,
+    )
+    for doubt in tuned.doubts:
         warnings.warn(doubt, DataWarning, stacklevel=2)
-    chosen = points[int(np.flatnonzero(rows == cut)[0])]
-    table = tuple(point for point in points if point is not chosen)
-    tuned = TunedThreshold(chosen, table, histogram.average_precision, goal, pixels, blocks, doubts)
     if output is None:
         return tuned
     options = {
@@ -199,15 +212,62 @@ def tune_threshold(
         members=[described],
         files=[described["score"], *describe_labels(labels, area)],
         options=options,
-        reason=f"{goal} on {os.path.basename(labels)}",
+        reason=f"{tuned.goal} on {os.path.basename(labels)}",
         learn=partial(_keep_score, member, tuned),
     )
     wanted = Wanted(min_area=min_area, max_hole=max_hole, smooth=smooth, products=products)
     work = Work(output, threads=threads, overwrite=overwrite, on_progress=on_progress)
-    result = revise(revision, wanted, work)
-    return TunedThreshold(
-        chosen, table, tuned.average_precision, goal, pixels, blocks, doubts, result
-    )
+    return replace(tuned, result=revise(revision, wanted, work))
+
+
+def measure_threshold(
+    member: Member,
+    truth: Truth,
+    *,
+    precision: float | None = None,
+    recall: float | None = None,
+    named: str = "the labels",
+    threads: int = 0,
+    on_progress: Progress = report_nothing,
+) -> TunedThreshold:
+    """Choose the threshold of a map on labels that are open; warns of nothing, writes nothing.
+
+    Parameters
+    ----------
+    member : Member
+    truth : Truth
+        On the grid of the member.
+    precision, recall : float, optional
+        See :func:`tune_threshold`.
+    named : str
+        What errors call the labels.
+    threads, on_progress
+        See :func:`geochange.detect`.
+
+    Raises
+    ------
+    UsageError, InputError
+        See :func:`tune_threshold`.
+
+    Examples
+    --------
+    >>> measure_threshold(member, truth, recall=0.8).doubts  # doctest: +SKIP
+    ()
+    """
+    goal = _read_goal(precision, recall)
+    with open_runner(threads=threads) as runner, Stages(runner, on_progress) as stages:
+        with stages.stage("count"):
+            histogram, blocks = _count(member, truth, stages)
+        pixels = int(histogram.unchanged.sum()), int(histogram.changed.sum())
+        _require_both(pixels, named)
+        cut = choose_cut(histogram, precision=precision, recall=recall)
+        rows = np.union1d(choose_rows(histogram), [cut])[::-1]
+        with stages.stage("bootstrap"):
+            points = describe_points(rows, _resample(member, truth, rows, stages))
+    doubts = tuple(_doubt(pixels, blocks, truth))
+    chosen = points[int(np.flatnonzero(rows == cut)[0])]
+    table = tuple(point for point in points if point is not chosen)
+    return TunedThreshold(chosen, table, histogram.average_precision, goal, pixels, blocks, doubts)
 
 
 def _read_goal(precision: float | None, recall: float | None) -> str:
@@ -237,9 +297,7 @@ def _plan(member: Member) -> TilePlan:
     return TilePlan((height, width), TILE_PX)
 
 
-def _count(
-    member: Member, truth: GroundTruth, stages: Stages
-) -> tuple[ScoreHistogram, tuple[int, int]]:
+def _count(member: Member, truth: Truth, stages: Stages) -> tuple[ScoreHistogram, tuple[int, int]]:
     """Return the histogram of the labelled pixels, and the blocks that hold any of each class."""
     found = stages.run(partial(_count_tile, member, truth), _plan(member))
     total, held = next(iter(found))
@@ -249,7 +307,7 @@ def _count(
 
 
 def _count_tile(
-    member: Member, truth: GroundTruth, tile: Tile
+    member: Member, truth: Truth, tile: Tile
 ) -> tuple[ScoreHistogram, NDArray[np.int64]]:
     levels, codes = member.read(tile.core), truth.read(tile.core)
     codes = np.where(levels == SCORE_NODATA, np.uint8(255), codes)
@@ -270,7 +328,7 @@ def _split(tile: Tile, shape: tuple[int, ...]) -> list[tuple[tuple[slice, slice]
     return parts
 
 
-def _resample(member: Member, truth: GroundTruth, cuts: NDArray[np.int64], stages: Stages) -> Sums:
+def _resample(member: Member, truth: Truth, cuts: NDArray[np.int64], stages: Stages) -> Sums:
     found = stages.run(partial(_resample_tile, member, truth, cuts), _plan(member))
     total = None
     for sums in found:
@@ -280,7 +338,7 @@ def _resample(member: Member, truth: GroundTruth, cuts: NDArray[np.int64], stage
 
 
 def _resample_tile(
-    member: Member, truth: GroundTruth, cuts: NDArray[np.int64], tile: Tile
+    member: Member, truth: Truth, cuts: NDArray[np.int64], tile: Tile
 ) -> Sums | None:
     codes = truth.read(tile.core)
     if (codes > 1).all():
@@ -295,7 +353,7 @@ def _resample_tile(
     return total
 
 
-def _doubt(pixels: tuple[int, int], blocks: tuple[int, int], truth: GroundTruth) -> list[str]:
+def _doubt(pixels: tuple[int, int], blocks: tuple[int, int], truth: Truth) -> list[str]:
     doubts = []
     for name, count, places in zip(("unchanged", "changed"), pixels, blocks, strict=True):
         if count < FEW_PIXELS or places < FEW_BLOCKS:

@@ -7,6 +7,7 @@ import { makeCommands } from './commands.js';
 import { helpDialog } from './dialogs.js';
 import { Display } from './display.js';
 import { byId, h, toast } from './dom.js';
+import { Fusing } from './fusing.js';
 import { Improver } from './improver.js';
 import { Jobs } from './jobs.js';
 import { listen } from './keys.js';
@@ -59,6 +60,7 @@ function makeControls(page) {
   page.on = makeCommands(page);
   page.panel = new Panel(page);
   page.improver = new Improver(page);
+  page.fusing = new Fusing(page);
   page.pairs = new Pairs(page);
   page.top = new TopBar(page);
   page.palette = new Palette(page.on);
@@ -87,6 +89,7 @@ async function begin(page) {
   if (model.settings.scoreOn) on.score(true);
   jobs.watch();
   page.improver.watch();
+  page.fusing.watch();
   page.pairs.refresh();
   get('api/detectors').then((found) => panel.model.setDetectors(found)).catch(() => null);
   if (!model.settings.seen) toast('Press ? for the keys.');

@@ -4,7 +4,7 @@ import { row } from './displaysection.js';
 import { h, icon } from './dom.js';
 import { ORDERS } from './words.js';
 
-const JOBS = { levels: 'Overviews', prelabels: 'Pre-labels', improve: 'Learning' };
+const JOBS = { levels: 'Overviews', prelabels: 'Pre-labels', improve: 'Learning', revise: 'New map' };
 
 export class ModelSection {
   constructor({ model, on }) {
