@@ -8,6 +8,10 @@ READY = sorted(name for name, method in METHODS.items() if not method.required)
 """Methods that need nothing from the user; those that do have a test of their own."""
 TRANSLATIONS = {"autoencoder", "translation-gan", "vae"}
 """Methods whose networks leave an error even where nothing changed."""
+SPACED = [
+    pytest.param(name, marks=pytest.mark.slow if name in TRANSLATIONS else ()) for name in READY
+]
+"""The same; those that train two networks on the scene take their time."""
 
 
 QUICK = {"steps": 5, "max_pixels": 800}
@@ -26,12 +30,12 @@ def highest(name):
     return 1.0 if name in TRANSLATIONS else TOLERANCE
 
 
-@pytest.mark.parametrize("name", READY)
+@pytest.mark.parametrize("name", SPACED)
 def test_every_registered_method_keeps_the_contract(name):
     check_detector(build(name), bands=(1, 4), unchanged=highest(name))
 
 
-@pytest.mark.parametrize("name", READY)
+@pytest.mark.parametrize("name", SPACED)
 def test_twenty_bands(name):
     check_detector(build(name), bands=(20,), unchanged=highest(name))
 

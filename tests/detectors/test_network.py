@@ -57,8 +57,12 @@ def write(tmp_path):
         ("tinysiam", None),
         ("fc-siam-diff", {"widths": (4, 8)}),
         ("attention", {"widths": (8, 8, 8)}),
-        ("bit", {"widths": (4, 8), "depths": (1, 1), "width": 8, "layers": (1, 1), "heads": 2}),
-        ("snunet", {"width": 2}),
+        pytest.param(
+            "bit",
+            {"widths": (4, 8), "depths": (1, 1), "width": 8, "layers": (1, 1), "heads": 2},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("snunet", {"width": 2}, marks=pytest.mark.slow),
     ],
 )
 def test_networks_keep_the_contract_of_detectors(write, normalization, name, options):

@@ -239,13 +239,13 @@ def test_different_band_counts_run_through_a_method_for_them(scene, tmp_path, wr
     (before, _), _ = scene
     with rasterio.open(before) as dataset:
         pixels = dataset.read()
-    two = write_raster("two.tif", pixels[:2], nodata=0)
-    with pytest.warns(DataWarning, match="4 and 2 bands"):
-        result = gc.detect(before, two, tmp_path / "out")
+    three = write_raster("three.tif", pixels[:3], nodata=0)
+    with pytest.warns(DataWarning, match="4 and 3 bands"):
+        result = gc.detect(before, three, tmp_path / "out")
     assert result.run["method"]["name"] == "irmad"
     assert not [name for name in result.polygons().columns if name.startswith("delta_")]
     with pytest.warns(DataWarning), pytest.raises(InputError, match="bands"):
-        gc.detect(before, two, tmp_path / "cva", method="cva")
+        gc.detect(before, three, tmp_path / "cva", method="cva")
 
 
 def test_a_pair_without_crs_has_everything_but_geojson(write_raster, tmp_path):
