@@ -105,7 +105,7 @@ def agree_on_affine(
             best = agree[counts.argmax()]
     if best.sum() < MIN_MATCHES:
         return 0, None
-    model = np.linalg.lstsq(known[best], there[best], rcond=None)[0].T
+    model = np.linalg.lstsq(known[best], there[best], rcond=None)[0].T.astype(np.float64)
     if not _is_plausible(model[:, :2]):
         return 0, None
     a, b, c, d, e, f = (float(v) for v in model.ravel())
