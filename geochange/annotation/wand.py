@@ -15,7 +15,7 @@ from geochange.alignment.pair import Pair
 from geochange.annotation.geometry import polygonal, simplify
 from geochange.annotation.pictures import read_score
 from geochange.annotation.refusals import UNUSABLE, RefusedError
-from geochange.blocks import BoolArray, FloatArray
+from geochange.blocks import MAD_TO_SIGMA, BoolArray, FloatArray
 from geochange.maps.changemap import ChangeMap
 from geochange.tiles import Window
 
@@ -116,5 +116,5 @@ def _in_spreads(change: FloatArray, valid: BoolArray) -> Any:
     step = max(1, int(valid.sum()) // SPREAD_PIXELS)
     known = smooth[:, valid][:, ::step]
     middle = np.median(known, axis=1)[:, None, None]
-    spread = 1.4826 * np.median(np.abs(known - middle[:, 0]), axis=1)[:, None, None]
+    spread = MAD_TO_SIGMA * np.median(np.abs(known - middle[:, 0]), axis=1)[:, None, None]
     return (smooth - middle) / np.maximum(spread, 1e-6)

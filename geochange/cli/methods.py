@@ -29,11 +29,14 @@ def command(name: str | None, as_json: bool) -> None:
         ]
         click.echo(json.dumps(rows, indent=2, default=str))
         return
+    width = max(map(len, methods))
     for method in chosen:
-        click.echo(f"{method.name:<12} {method.summary}")
+        click.echo(f"{method.name:<{width}} {method.summary}")
         if name:
-            click.echo(f"{'':<12} {method.reference}")
+            click.echo(f"{'':<{width}} {method.reference}")
             for option, default in method.options.items():
-                click.echo(f"{'':<12} --set {option}={default}")
+                click.echo(f"{'':<{width}} --set {option}={default}")
     if not name:
-        click.echo(f"{'auto':<12} Picks one of these by bands, sensor and resolution; says why.")
+        click.echo(
+            f"{'auto':<{width}} Picks one of these by bands, sensor and resolution; says why."
+        )

@@ -30,9 +30,13 @@ from geochange.cli.summary import print_result
 @click.option("--precision", type=float, help="Wanted precision; the most recall at it.")
 @click.option("--recall", type=float, help="Wanted recall. Default of both: the best F1.")
 @click.option(
-    "--changed", callback=split_numbers, help="Label values that mean change. Default: not 0."
+    "--changed",
+    callback=split_numbers,
+    help="Values or classes of labels that mean change. Default: not 0.",
 )
-@click.option("--ignore", callback=split_numbers, help="Label values that say nothing.")
+@click.option(
+    "--ignore", callback=split_numbers, help="Values or classes of labels that say nothing."
+)
 @click.option(
     "-o", "--output", type=click.Path(), help="Folder to create: the run with this threshold."
 )

@@ -24,7 +24,9 @@ ANGLES = -30.0, 0.0, 30.0
 MAX_RATIO = 0.97
 """Largest distance of a match over that of the next best, which lies beside it."""
 MAX_RESIDUAL_PX = 4.0
-ROWS_AT_ONCE = 2048
+WHOLE_PX = 8
+"""Sides are cut to multiples of this: networks halve images, and what is left over moves places."""
+ROWS_AT_ONCE = 512
 
 
 def match_densely(
@@ -55,6 +57,8 @@ def match_densely(
     images = []
     for image, known in zip((before, after), valid, strict=True):
         pixels, seen = average_blocks(image[None], known, coarser)
+        rows, cols = (n // WHOLE_PX * WHOLE_PX for n in seen.shape)
+        pixels, seen = pixels[:, :rows, :cols], seen[:rows, :cols]
         images.append((scale_contrast(fill(pixels[0], seen), seen), seen))
     here, one = _list_places(*images[0], describe)
     best: tuple[int, Displacement | None] = (0, None)
@@ -85,20 +89,20 @@ def match_mutually(one: FloatArray, two: FloatArray) -> tuple[NDArray[np.intp], 
     if min(len(one), len(two)) < 2:
         nothing = np.zeros(0, np.intp)
         return nothing, nothing
-    likest, like = np.zeros(len(two), np.intp), np.full(len(two), -np.inf, np.float32)
-    chosen, clear = np.zeros(len(one), np.intp), np.zeros(len(one), bool)
+    like = np.full(len(two), -np.inf, np.float32)
+    chosen = np.zeros(len(one), np.intp)
+    first, second = np.zeros((2, len(one)), np.float32)
     for start in range(0, len(one), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
         likeness = one[part] @ two.T
-        best = likeness.argmax(axis=0)
-        top = likeness[best, np.arange(len(two))]
-        better = top > like
-        likest[better], like[better] = best[better] + start, top[better]
+        np.maximum(like, likeness.max(axis=0), out=like)
         chosen[part] = likeness.argmax(axis=1)
-        second, first = np.partition(likeness, -2, axis=1)[:, -2:].T
-        near, next_near = (np.sqrt(np.clip(2 - 2 * x, 0, None)) for x in (first, second))
-        clear[part] = near < MAX_RATIO * next_near
-    mutual = np.flatnonzero(clear & (likest[chosen] == np.arange(len(one))))
+        best = np.arange(len(likeness)), chosen[part]
+        first[part] = likeness[best]
+        likeness[best] = -np.inf
+        second[part] = likeness.max(axis=1)
+    near, next_near = (np.sqrt(np.clip(2 - 2 * x, 0, None)) for x in (first, second))
+    mutual = np.flatnonzero((near < MAX_RATIO * next_near) & (first == like[chosen]))
     return mutual, chosen[mutual]
 
 

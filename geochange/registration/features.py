@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.feature import SIFT, match_descriptors
-from skimage.measure import ransac
-from skimage.transform import AffineTransform
 
 from geochange.blocks import BoolArray, FloatArray
 from geochange.io.displacement import Displacement
@@ -21,7 +19,9 @@ from geochange.io.displacement import Displacement
 MIN_MATCHES = 12
 MAX_RATIO = 0.8
 """Largest distance of a match over that of the next best (Lowe 2004)."""
-TRIALS = 2000
+TRIALS, TRIALS_AT_ONCE = 2000, 50
+LEAST_AREA_PX = 1.0
+"""Twice the area between three matches from which an affine can be told."""
 GRADIENT_PX = 1.0
 """Smoothing of the gradients that are looked at where the images themselves do not match."""
 BORDER_PX = 8
@@ -92,18 +92,24 @@ def agree_on_affine(
     """
     if len(here) < MIN_MATCHES:
         return 0, None
-    model, inliers = ransac(  # type: ignore[no-untyped-call]
-        (here, there),
-        AffineTransform,
-        min_samples=3,
-        residual_threshold=tolerance,
-        max_trials=TRIALS,
-        rng=0,
-    )
-    if not model or inliers is None or inliers.sum() < MIN_MATCHES or not _is_plausible(model):
+    known = np.column_stack([here, np.ones(len(here))])
+    picks = np.random.default_rng(0).integers(len(here), size=(TRIALS, 3))
+    picks = picks[np.abs(np.linalg.det(known[picks])) > LEAST_AREA_PX]
+    best = np.zeros(len(here), bool)
+    for part in np.array_split(picks, TRIALS // TRIALS_AT_ONCE):
+        models = np.linalg.solve(known[part], there[part])
+        apart = np.square(known @ models - there).sum(axis=2)
+        agree = apart < tolerance**2
+        counts = agree.sum(axis=1)
+        if counts.max(initial=0) > best.sum():
+            best = agree[counts.argmax()]
+    if best.sum() < MIN_MATCHES:
         return 0, None
-    a, b, c, d, e, f = (float(v) for v in model.params[:2].ravel())
-    return int(inliers.sum()), Displacement((a, b, c * factor, d, e, f * factor))
+    model = np.linalg.lstsq(known[best], there[best], rcond=None)[0].T.astype(np.float64)
+    if not _is_plausible(model[:, :2]):
+        return 0, None
+    a, b, c, d, e, f = (float(v) for v in model.ravel())
+    return int(best.sum()), Displacement((a, b, c * factor, d, e, f * factor))
 
 
 def _describe(
@@ -142,8 +148,8 @@ def _find_edges(image: FloatArray, valid: BoolArray) -> FloatArray:
     return edges
 
 
-def _is_plausible(model: AffineTransform) -> bool:
+def _is_plausible(turn: NDArray[np.float64]) -> bool:
     """Tell whether two images of one place can lie so: not mirrored, hardly squeezed."""
-    long, short = np.linalg.svd(model.params[:2, :2], compute_uv=False)
+    long, short = np.linalg.svd(turn, compute_uv=False)
     sized = 0.5 < short <= long < 2 and long < MAX_SQUEEZE * short
-    return bool(sized and np.linalg.det(model.params[:2, :2]) > 0)
+    return bool(sized and np.linalg.det(turn) > 0)

@@ -21,14 +21,15 @@ from geochange.io.masks import VectorMask, is_vector
 from geochange.io.polygons import place_polygons
 from geochange.io.provenance import describe_file
 from geochange.io.vector import read_vector
+from geochange.labels.fields import LOOKED
+from geochange.labels.schema import Schema
+from geochange.labels.vectors import TILES
 from geochange.tiles import Window
 
-LOOKED = ("labelled", "no_change", "approved", "gold")
-"""States of tiles of the labelling tool in which somebody has looked at every pixel."""
+SILENT_CLASSES = tuple(c.name for c in Schema().classes if c.ignore)
+"""Names of classes whose polygons say nothing."""
 UNCERTAIN = "uncertainty"
 """Reason of tiles that a model's doubt put first."""
-TILES = "tiles"
-"""Layer of a GeoPackage of labels that says where somebody has looked."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,15 @@ class GroundTruth:
         Polygons of change, and the area that was looked at; None for all of the grid.
     chosen_by_model : int
         Tiles that were looked at because a model was unsure of them.
+    untold : VectorMask or None
+        Polygons that nobody has judged, and those of a class that says nothing.
     """
 
     raster: LabelRaster | None = None
     drawn: VectorMask | None = None
     looked: VectorMask | None = None
     chosen_by_model: int = 0
+    untold: VectorMask | None = None
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Read a window, uint8 (H, W)."""
@@ -59,6 +63,8 @@ class GroundTruth:
             codes = np.zeros(window.shape, np.uint8)
         if self.looked is not None:
             codes[~self.looked.read(window)] = UNKNOWN
+        if self.untold is not None:
+            codes[self.untold.read(window) & (codes == 0)] = UNKNOWN
         return codes
 
 
@@ -77,13 +83,15 @@ def open_labels(
     labels : path
         A raster (0 unchanged, 255 or nodata where nobody looked, else change), or polygons of
         change. Of a GeoPackage that the labelling tool wrote, accepted polygons count, inside tiles
-        that were gone through.
+        that were gone through; those without a verdict and those of a class ``ignore`` are left
+        out, as they are of a mask.
     geobox : GeoBox
     area : path, optional
         Polygons of what was looked at; all that was not drawn there is unchanged. Without it, and
         without tiles, that holds for the whole map, which is warned of.
     changed, ignore
-        Values of a label raster, see :func:`geochange.evaluate`.
+        Values of a label raster, see :func:`geochange.evaluate`; of labels of the labelling tool
+        the numbers of classes.
 
     Raises
     ------
@@ -97,8 +105,7 @@ def open_labels(
         return GroundTruth(replace(raster, reader=reader), None, looked)
     names = [str(name) for name, _ in pyogrio.list_layers(path)] if Path(path).exists() else []
     frame = read_vector(path, layer=_first_drawn(names))
-    if "verdict" in frame:
-        frame = frame[frame["verdict"] == "accepted"]
+    drawn, untold = _part(frame, changed, ignore)
     chosen = 0
     if looked is None and TILES in names:
         tiles = read_vector(path, layer=TILES)
@@ -108,7 +115,25 @@ def open_labels(
     elif looked is None:
         msg = f"{path} does not say where somebody looked: all else counts as unchanged; give area"
         warnings.warn(msg, DataWarning, stacklevel=3)
-    return GroundTruth(None, _mask(frame, geobox, path), looked, chosen)
+    hidden = _mask(untold, geobox, path) if len(untold) else None
+    return GroundTruth(None, _mask(drawn, geobox, path), looked, chosen, hidden)
+
+
+def _part(
+    frame: Any, changed: Sequence[float] | None, ignore: Sequence[float] | None
+) -> tuple[Any, Any]:
+    """Return polygons of change, and those of which nothing is known."""
+    nowhere = np.zeros(len(frame), bool)
+    rejected, untold, other = nowhere, nowhere.copy(), nowhere.copy()
+    if "verdict" in frame:
+        rejected = ~frame["verdict"].isin(("accepted", "pending")).to_numpy()
+        untold |= (frame["verdict"] == "pending").to_numpy()
+    if "class" in frame:
+        untold |= frame["class"].isin(SILENT_CLASSES).to_numpy()
+    if "class_id" in frame:
+        untold |= frame["class_id"].isin(ignore or ()).to_numpy()
+        other = ~frame["class_id"].isin(changed).to_numpy() if changed else nowhere
+    return frame[~rejected & ~untold & ~other], frame[~rejected & untold]
 
 
 def _first_drawn(names: list[str]) -> str | None:

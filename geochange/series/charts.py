@@ -9,12 +9,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange.blocks import BoolArray, FloatArray
+from geochange.blocks import MAD_TO_SIGMA, BoolArray, FloatArray
 from geochange.errors import UsageError
 from geochange.series.noise import measure_noise
 from geochange.series.protocol import Found, Ordinals, SeriesBlock, State, rate, run_through
 from geochange.series.regression import (
-    MAD_TO_SIGMA,
     YEAR,
     Doubles,
     add,

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from geochange.blocks import MAD_TO_SIGMA
 from geochange.errors import InputError
 from geochange.series.protocol import SeriesBlock
 
-MAD_TO_SIGMA = 1.4826
 MOST_PIXELS = 4000
 """Of a block, taken evenly."""
 

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange.blocks import BoolArray
+from geochange.blocks import MAD_TO_SIGMA, BoolArray
 
 Doubles = NDArray[np.float64]
 YEAR = 365.25
 TERMS = 8
 """Level, trend, and three harmonics of the year as cosine and sine."""
 BISQUARE = 4.685
-MAD_TO_SIGMA = 1.4826
 
 
 def harmonic_terms(days: NDArray[Any], origin: int) -> Doubles:

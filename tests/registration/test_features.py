@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from geochange.io.displacement import Displacement
 from geochange.registration import features
-from geochange.registration.features import match_features
+from geochange.registration.features import agree_on_affine, match_features
 
 
 def _ground(size=300, seed=0):
@@ -47,3 +47,16 @@ def test_the_border_of_what_has_no_data_is_no_feature():
     rows, cols = places[:, 1] - 0.5, places[:, 0] - 0.5
     outside = np.maximum(np.abs(rows - 99.5), np.abs(cols - 99.5)) - 40
     assert outside.min() > 6
+
+
+def test_an_affine_is_told_from_many_wrong_matches():
+    rng = np.random.default_rng(1)
+    here = rng.uniform(0, 300, (100, 2))
+    truth = Displacement((0.95, -0.2, 30.0, 0.2, 0.95, -20.0))
+    there = truth.locate(here) + rng.normal(0, 0.3, here.shape)
+    there[:70] = rng.uniform(0, 300, (70, 2))
+    agreed, found = agree_on_affine(here, there, 2.0, factor=1.0)
+    assert 28 <= agreed <= 36
+    np.testing.assert_allclose(found.locate(here), truth.locate(here), atol=0.6)
+    assert agree_on_affine(here[:70], there[:70], 2.0, 1.0) == (0, None)
+    assert agree_on_affine(np.zeros((20, 2)), np.zeros((20, 2)), 2.0, 1.0) == (0, None)
