@@ -15,7 +15,7 @@ from geochange.annotation.prelabels import tile_numbers
 from geochange.annotation.project import Project
 from geochange.annotation.refusals import RefusedError
 from geochange.annotation.states import DONE, TODO, VERDICTS
-from geochange.errors import UsageError, suggest
+from geochange.errors import GridError, UsageError, suggest
 from geochange.labels.fields import LOOKED
 from geochange.labels.reading import FoundLabels, read_label_file
 from geochange.tiles import Window
@@ -105,10 +105,17 @@ def import_labels(
             op["id"] = f"{batch}.{len(ops):08d}"
             op["after"] |= {"class": number, "verdict": said or verdict}
             ops.append(op)
+    count = len(found.pixels) + found.outside
+    if count and outside == count:
+        msg = (
+            f"none of the {count} features of {path} is a polygon that reaches the images; check "
+            "that both show the same place"
+        )
+        raise GridError(msg)
     for start in range(0, len(ops), MAX_OPS):
         _save(project, ops[start : start + MAX_OPS], annotator)
     tiles = _finish_tiles(project, found, windows, annotator) if verdict == "accepted" else 0
-    added = len(found.pixels) + found.outside - outside - in_done
+    added = count - outside - in_done
     return Imported(added, outside, in_done, dict(found.unknown), clipped, tiles)
 
 
@@ -131,7 +138,9 @@ def _divide(geometry: Any, windows: dict[Window, int]) -> list[Any]:
 
 
 def _list_tiles(project: Project) -> dict[Window, int]:
-    rows = project.database.read().execute("SELECT row, col, height, width, id FROM tile")
+    rows = project.database.read().execute(
+        "SELECT row, col, height, width, id FROM tile WHERE probe_of IS NULL"
+    )
     return {Window(*row[:4]): row[4] for row in (tuple(row) for row in rows)}
 
 

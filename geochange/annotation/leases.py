@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from geochange.annotation.database import Database
+from geochange.annotation.probes import hidden_tiles
 from geochange.annotation.refusals import LOCKED, NOT_FOUND, RefusedError
 
 LEASE_SECONDS = 600.0
@@ -30,7 +31,8 @@ def take_lease(database: Database, tile: int, annotator: str, session: str) -> d
     """
     now = time.time()
     with database.write() as db:
-        if db.execute("SELECT 1 FROM tile WHERE id = ?", (tile,)).fetchone() is None:
+        known = db.execute("SELECT 1 FROM tile WHERE id = ?", (tile,)).fetchone()
+        if known is None or tile in hidden_tiles(db, annotator):
             raise RefusedError(NOT_FOUND, f"there is no tile {tile}")
         require_no_other(db, [tile], annotator)
         held = db.execute("SELECT * FROM lease WHERE tile_id = ?", (tile,)).fetchone()

@@ -42,6 +42,11 @@ ORDER BY place <= ({LAST}), place, id LIMIT {AHEAD}
 """
 
 
+def hidden_tiles(db: sqlite3.Connection, annotator: str) -> frozenset[int]:
+    """Return the tiles that an annotator must not learn of, nor of what became of them."""
+    return frozenset(row[0] for row in db.execute(HIDDEN, {"who": annotator}))
+
+
 def set_rate(database: Database, rate: float) -> None:
     """Let a share of the tiles that everybody goes through be probes.
 

@@ -18,6 +18,7 @@ from geochange.annotation.improving import (
 from geochange.annotation.leases import end_lease, list_leases, take_lease
 from geochange.annotation.people import measure_people
 from geochange.annotation.pictures import render_score_tile
+from geochange.annotation.probes import hidden_tiles
 from geochange.annotation.project import Project
 from geochange.annotation.refusals import BAD_REQUEST, FORBIDDEN, NOT_FOUND, RefusedError
 from geochange.annotation.revising import measure_labels, start_fusion, start_refinement
@@ -210,7 +211,7 @@ def get_people(call: Call) -> Any:
 
 def get_notes(call: Call) -> Any:
     """Return flags and comments."""
-    return {"notes": list_notes(call.project.database)}
+    return {"notes": list_notes(call.project.database, call.annotator)}
 
 
 def post_geometry(call: Call) -> Any:
@@ -312,7 +313,7 @@ def post_queue(call: Call) -> Any:
 def _tile_row(call: Call, number: int) -> Any:
     db = call.project.database.read()
     row = db.execute("SELECT * FROM tile WHERE id = ?", (number,)).fetchone()
-    if row is None or (row["probe_of"] is not None and row["assigned_to"] != call.annotator):
+    if row is None or number in hidden_tiles(db, call.annotator):
         raise RefusedError(NOT_FOUND, f"there is no tile {number}")
     return row
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,8 @@ import shapely
 from geochange.annotation.database import Database
 from geochange.annotation.edits import Edit, Op
 from geochange.annotation.leases import require_no_other
-from geochange.annotation.refusals import CONFLICT, UNUSABLE, RefusedError
+from geochange.annotation.probes import hidden_tiles
+from geochange.annotation.refusals import CONFLICT, NOT_FOUND, UNUSABLE, RefusedError
 from geochange.annotation.reviewing import Person, require_right
 from geochange.annotation.states import DONE, TILE_FIELDS, annotation_state, tile_state
 
@@ -42,6 +43,7 @@ def save_edit(
         if known is not None:
             return _repeat(known, edit, annotator)
         tiles = _load_tiles(db, edit)
+        _require_seen(db, tiles, annotator)
         require_no_other(db, tiles, annotator)
         befores = [_load_target(db, op) for op in edit.ops]
         _require_revisions(db, edit, tiles)
@@ -75,6 +77,13 @@ def _load_tiles(db: sqlite3.Connection, edit: Edit) -> dict[int, sqlite3.Row]:
             _refuse(f"there is no tile {tile}")
         found[tile] = row
     return found
+
+
+def _require_seen(db: sqlite3.Connection, tiles: Iterable[int], annotator: str) -> None:
+    """Refuse tiles that the annotator does not see, before anything is told of them."""
+    unseen = hidden_tiles(db, annotator).intersection(tiles)
+    if unseen:
+        raise RefusedError(NOT_FOUND, f"there is no tile {min(unseen)}")
 
 
 def _load_target(db: sqlite3.Connection, op: Op) -> sqlite3.Row | None:

@@ -83,7 +83,8 @@ def check_annotation(given: Any, shape: tuple[int, int], schema: Schema) -> dict
         _refuse(f"no class has the number {str(state['class'])[:20]!r}")
     if state["confidence"] not in (None, 1, 2, 3, 4, 5):
         _refuse("confidence is 1 to 5")
-    if state["candidate"] is not None and type(state["candidate"]) is not int:
+    candidate = state["candidate"]
+    if candidate is not None and not (type(candidate) is int and 0 <= candidate < 2**63):
         _refuse("candidate is a number")
     geometry = plain_geometry(parse_polygon(state["geom"], shape))
     return state | {"geom": geometry, "note": _text(state["note"])}

@@ -190,20 +190,20 @@ def _describe_edit(db: sqlite3.Connection, seq: int) -> dict[str, Any]:
     }
 
 
-def list_notes(database: Database, limit: int = 500) -> list[dict[str, Any]]:
-    """Return tiles that are flagged or commented, then labels with a comment, the newest first."""
-    db = database.read()
+def list_notes(database: Database, annotator: str = "", limit: int = 500) -> list[dict[str, Any]]:
+    """Return tiles with a flag or comment that one sees, then labels with one; newest first."""
+    db, given = database.read(), {"who": annotator, "limit": limit}
     tiles = db.execute(
         "SELECT id AS tile, flag, note, remark, annotator, NULL AS label FROM tile"
-        " WHERE (flag OR note != '' OR remark != '') AND probe_of IS NULL"
-        " ORDER BY updated DESC LIMIT ?",
-        (limit,),
+        f" WHERE (flag OR note != '' OR remark != '') AND id NOT IN ({HIDDEN})"
+        " ORDER BY updated DESC LIMIT :limit",
+        given,
     )
     labels = db.execute(
         "SELECT tile_id AS tile, 0 AS flag, note, '' AS remark, annotator, id AS label"
-        " FROM annotation WHERE note != '' AND deleted = 0 AND tile_id IN"
-        " (SELECT id FROM tile WHERE probe_of IS NULL) ORDER BY updated DESC LIMIT ?",
-        (limit,),
+        " FROM annotation WHERE note != '' AND deleted = 0"
+        f" AND tile_id NOT IN ({HIDDEN}) ORDER BY updated DESC LIMIT :limit",
+        given,
     )
     return [dict(row) for row in [*tiles, *labels]]
 
@@ -211,25 +211,17 @@ def list_notes(database: Database, limit: int = 500) -> list[dict[str, Any]]:
 def measure_progress(database: Database, annotator: str = "") -> dict[str, Any]:
     """Return how much is done, by whom, what it covers, and how long the rest may take."""
     db = database.read()
-    query = f"SELECT state, count(*) FROM tile WHERE id NOT IN ({HIDDEN}) GROUP BY state"
-    states = dict(db.execute(query, {"who": annotator}).fetchall())
+    who = {"who": annotator}
+    seen, drawn = f"id NOT IN ({HIDDEN})", f"deleted = 0 AND tile_id NOT IN ({HIDDEN})"
+
+    def count(column: str, table: str, where: str) -> dict[Any, int]:
+        query = f"SELECT {column}, count(*) FROM {table} WHERE {where} GROUP BY {column}"
+        return dict(db.execute(query, who).fetchall())
+
+    finished = f"state IN {DONE!r} AND {seen}"
+    states = count("state", "tile", seen)
     total = sum(states.values())
     done = sum(states.get(state, 0) for state in DONE)
-    people = db.execute(
-        f"SELECT author, count(*) FROM tile WHERE state IN {DONE!r} AND probe_of IS NULL"
-        " GROUP BY author"
-    )
-    reviews = db.execute(
-        f"SELECT review, count(*) FROM tile WHERE state IN {DONE!r} AND probe_of IS NULL"
-        " GROUP BY review"
-    )
-    classes = db.execute(
-        "SELECT class_id, count(*) FROM annotation WHERE deleted = 0 AND verdict = 'accepted'"
-        " GROUP BY class_id"
-    )
-    verdicts = db.execute(
-        "SELECT verdict, count(*) FROM annotation WHERE deleted = 0 GROUP BY verdict"
-    )
     spent = db.execute(
         "SELECT seconds FROM edit WHERE kind = 'tile' AND seconds > 0 ORDER BY seq DESC LIMIT 50"
     )
@@ -241,10 +233,10 @@ def measure_progress(database: Database, annotator: str = "") -> dict[str, Any]:
         "done": done,
         "left": left,
         "states": states,
-        "reviews": dict(reviews.fetchall()),
-        "annotators": dict(people.fetchall()),
-        "classes": dict(classes.fetchall()),
-        "verdicts": dict(verdicts.fetchall()),
+        "reviews": count("review", "tile", finished),
+        "annotators": count("author", "tile", finished),
+        "classes": count("class_id", "annotation", f"{drawn} AND verdict = 'accepted'"),
+        "verdicts": count("verdict", "annotation", drawn),
         "seconds_per_tile": median,
         "eta_seconds": None if median is None else median * left,
     }

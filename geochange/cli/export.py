@@ -9,8 +9,8 @@ import click
 
 from geochange.cli.options import overwrite_option, verbose_option
 
-PROJECT = "project.db"
-"""The file by which a folder is known as labels."""
+MARKS = ("project.db", "collection.json")
+"""Files by which a folder is known as labels of one pair, or of several."""
 
 
 @click.command("export")
@@ -73,7 +73,7 @@ def command(
     if target is None or (output and named):
         msg = "give one output, as OUTPUT or with -o"
         raise click.UsageError(msg)
-    if (Path(result) / PROJECT).is_file():
+    if any((Path(result) / mark).is_file() for mark in MARKS):
         if crs is not None or min_score:
             msg = "--crs and --min-score are for the changes of a run; labels keep their CRS"
             raise click.UsageError(msg)

@@ -151,8 +151,15 @@ def _read_states(name: str, member: dict[str, Any]) -> dict[Window, str]:
         table = pyogrio.read_dataframe(name, layer=TILES, read_geometry=False)
         rows = table.to_dict("records")
     sides = ("row", "col", "height", "width")
-    fine = [row for row in rows if {*sides, "state"} <= set(row)]
-    return {Window(*(int(row[side]) for side in sides)): str(row["state"]) for row in fine}
+    try:
+        fine = [row for row in rows if {*sides, "state"} <= set(row)]
+        return {Window(*(int(row[side]) for side in sides)): str(row["state"]) for row in fine}
+    except (TypeError, ValueError, OverflowError) as error:
+        msg = (
+            f"the tiles in {name} are damaged ({error}); export the labels again, or take its "
+            "tiles out of the file"
+        )
+        raise InputError(msg) from error
 
 
 def _read_raster(

@@ -13,8 +13,6 @@ from pathlib import Path
 TOKEN = "secret-of-the-tests"
 PEOPLE = {TOKEN: "ann", "other": "bob", "third": "carl"}
 """Carl is a reviewer."""
-PEOPLE = {TOKEN: "ann", "other": "bob", "third": "carl"}
-"""Carl is a reviewer."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

@@ -134,6 +134,25 @@ def test_bodies_are_bounded(client):
     assert client.post("/api/edits", json=None, headers=kind).status_code == 422
 
 
+@pytest.mark.parametrize("half", [rb"\ud800", b"\xed\xa0\x80"])
+def test_half_a_character_is_refused_and_blocks_nothing(client, half):
+    kind = {"content-type": "application/json"}
+    settings = b'{"a": "' + half + b'"}'
+    assert client.put("/api/settings", content=settings, headers=kind).status_code == 400
+    assert client.get("/api/project").json()["settings"] == {}
+    content = json.dumps(edit([annotation(1, note="NOTE")], {"1": 0})).encode()
+    content = content.replace(b"NOTE", half)
+    assert client.post("/api/edits", content=content, headers=kind).status_code == 400
+    whole = json.dumps(edit([annotation(1, note="\U0001f6d6")], {"1": 0})).encode()
+    assert client.post("/api/edits", content=whole, headers=kind).status_code == 200
+
+
+def test_a_number_beyond_the_store_is_refused(client):
+    sent = edit([annotation(1, candidate=2**70)], {"1": 0})
+    answer = client.post("/api/edits", json=sent)
+    assert (answer.status_code, answer.json()["error"]) == (422, "candidate is a number")
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -10,6 +10,7 @@ from geochange.annotation.collection import create_collection, open_collection
 from geochange.annotation.labels import read_labels
 from geochange.annotation.opening import open_project
 from geochange.batch import read_manifest
+from geochange.cli import main
 from geochange.errors import GeochangeError, InputError, InputNotFoundError, OutputExistsError
 
 from .chromium import PEOPLE, TOKEN, Page, serve_app
@@ -105,13 +106,15 @@ def test_a_manifest_with_a_bad_row_leaves_nothing(manifest, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["bad.csv"]
 
 
-def test_what_is_no_collection_is_one_line(collection, tmp_path, manifest):
+def test_what_is_no_collection_is_one_line(collection, tmp_path, manifest, capsys):
     with pytest.raises(OutputExistsError):
         create_collection(collection.folder, read_manifest(manifest))
     with pytest.raises(InputNotFoundError, match=r"no collection\.json"):
         open_collection(tmp_path)
     with pytest.raises(InputNotFoundError, match="holds 2 pairs; give one of them"):
         open_project(collection.folder)
+    assert main(["export", str(collection.folder), str(tmp_path / "all.gpkg")]) == 4
+    assert "holds 2 pairs; give one of them" in capsys.readouterr().err
     with pytest.raises(InputNotFoundError, match="no pair 'west'"):
         collection.project("west")
     (collection.folder / "collection.json").write_text(json.dumps({"pairs": ["west"]}))

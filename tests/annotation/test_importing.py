@@ -1,5 +1,8 @@
 """What other software knows comes in, and what went out comes in again as it was."""
 
+import json
+
+import geopandas
 import numpy as np
 import pytest
 import rasterio
@@ -141,6 +144,37 @@ def test_what_a_mask_cannot_be(project, tmp_path):
         import_labels(project, parts)
     with pytest.raises(UsageError, match="unknown verdict"):
         import_labels(project, tmp_path / "b.tif", verdict="sure")
+
+
+def test_labels_of_another_place_are_refused(project, tmp_path):
+    far = geopandas.GeoDataFrame(geometry=[shapely.box(9e5, 5e6, 9e5 + 9, 5e6 + 9)], crs=32632)
+    far.to_file(tmp_path / "far.gpkg")
+    line = geopandas.GeoDataFrame(
+        geometry=[shapely.LineString([(500000, 5000000), (500100, 4999900)])], crs=32632
+    )
+    line.to_file(tmp_path / "line.gpkg")
+    for name in ("far", "line"):
+        with pytest.raises(GridError, match=r"none of the 1 features .* is a polygon that reaches"):
+            import_labels(project, tmp_path / f"{name}.gpkg")
+
+
+@pytest.mark.parametrize(
+    "tiles",
+    [5, [3], [{"row": None}], [{"row": "x"}], [{"row": []}], [{"row": 1e999}]],
+    ids=str,
+)
+def test_damaged_tiles_of_a_file_are_one_line(project, tmp_path, tiles):
+    whole = {"col": 0, "height": 128, "width": 128, "state": "labelled"}
+    if isinstance(tiles, list):
+        tiles = [whole | row if isinstance(row, dict) else row for row in tiles]
+    box = geopandas.GeoSeries([shapely.box(500010, 4999900, 500050, 4999950)], crs=32632)
+    content = json.loads(box.to_crs(4326).to_json()) | {"geochange": {"tiles": tiles}}
+    path = tmp_path / "l.geojson"
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="are damaged") as refused:
+        import_labels(project, path, verdict="accepted")
+    assert "\n" not in str(refused.value)
+    assert len(read_labels(project).polygons) == 0
 
 
 def test_the_command_line_says_what_it_took(project, folder, tmp_path, capsys):

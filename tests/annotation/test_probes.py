@@ -5,7 +5,9 @@ import pytest
 import shapely
 
 from geochange.annotation.copying import copy_project
+from geochange.annotation.importing import import_labels
 from geochange.annotation.labels import read_labels
+from geochange.annotation.leases import take_lease
 from geochange.annotation.opening import open_project
 from geochange.annotation.people import measure_people
 from geochange.annotation.probes import offer_probe, set_rate
@@ -13,6 +15,7 @@ from geochange.annotation.refusals import RefusedError
 from geochange.annotation.truths import import_truth
 from geochange.annotation.views import find_features, list_notes, list_tiles, measure_progress
 from geochange.errors import UsageError
+from geochange.labels.conversion import export
 from geochange.maps.polygons import to_world
 
 from .conftest import SHAPE, annotation, edit, square, tile_op
@@ -83,6 +86,32 @@ def test_nobody_else_sees_it(probed):
         do(probed, "ann", probe["id"], "no_change")
     with pytest.raises(RefusedError, match="there is no tile"):
         do(probed, "carl", probe["id"], "labelled", review="approved")
+
+
+def test_no_request_tells_probes_from_tiles(probed):
+    probe = probe_of(probed)["id"]
+    asked = {"ann": probe, "carl": probe, "bob": 1}
+    for who, number in asked.items():
+        with pytest.raises(RefusedError, match="there is no tile"):
+            take_lease(probed.database, number, who, "page")
+        stale = edit([tile_op(number, "no_change")], {str(number): 99}, "tile")
+        with pytest.raises(RefusedError, match="there is no tile") as refused:
+            probed.save(stale, who)
+        assert refused.value.facts == {}, "neither state nor author are told"
+    do(probed, "bob", probe, "labelled", annotation(probe, "b", geom=ANSWER, note="hm"))
+    assert measure_progress(probed.database, "bob")["annotators"] == {"bob": 2}
+    assert measure_progress(probed.database, "ann")["classes"] == {1: 1}
+    assert [note["tile"] for note in list_notes(probed.database, "bob")] == [probe]
+
+
+def test_labels_come_in_beside_probes(probed, tmp_path):
+    path = export(read_labels(probed), tmp_path / "out.gpkg")
+    with probed.database.write() as db:
+        db.execute("UPDATE tile SET state = 'todo', review = '' WHERE id IN (1, 2)")
+        db.execute("UPDATE annotation SET deleted = 1")
+    done = import_labels(probed, path, annotator="carl", verdict="accepted")
+    assert (done.added, done.tiles) == (1, 2)
+    assert probe_of(probed)["state"] == "todo"
 
 
 def test_the_answer_is_measured_and_is_no_label(probed):
