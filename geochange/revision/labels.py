@@ -13,8 +13,9 @@ import numpy as np
 import pyogrio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from pyogrio.errors import DataSourceError
 
-from geochange.errors import DataWarning
+from geochange.errors import DataWarning, InputError
 from geochange.evaluation.counts import UNKNOWN
 from geochange.evaluation.reference import LabelRaster, open_label
 from geochange.io.masks import VectorMask, is_vector
@@ -27,6 +28,8 @@ LOOKED = ("labelled", "no_change", "approved", "gold")
 """States of tiles of the labelling tool in which somebody has looked at every pixel."""
 UNCERTAIN = "uncertainty"
 """Reason of tiles that a model's doubt put first."""
+PROJECT = "project.db"
+"""File by which a folder is known as a project of the labelling tool."""
 TILES = "tiles"
 """Layer of a GeoPackage of labels that says where somebody has looked."""
 
@@ -90,12 +93,18 @@ def open_labels(
     InputError, GridError
     """
     path = os.fspath(labels)
+    if (Path(path) / PROJECT).is_file():
+        msg = (
+            f"{path} is a project of labels; write a file first: "
+            f"geochange export {path} labels.gpkg"
+        )
+        raise InputError(msg)
     looked = None if area is None else _mask(read_vector(os.fspath(area)), geobox, os.fspath(area))
     if not is_vector(path):
         raster = open_label(path, geobox, changed, ignore)
         reader = replace(raster.reader, geobox=geobox)
         return GroundTruth(replace(raster, reader=reader), None, looked)
-    names = [str(name) for name, _ in pyogrio.list_layers(path)] if Path(path).exists() else []
+    names = _list_layers(path)
     frame = read_vector(path, layer=_first_drawn(names))
     if "verdict" in frame:
         frame = frame[frame["verdict"] == "accepted"]
@@ -109,6 +118,14 @@ def open_labels(
         msg = f"{path} does not say where somebody looked: all else counts as unchanged; give area"
         warnings.warn(msg, DataWarning, stacklevel=3)
     return GroundTruth(None, _mask(frame, geobox, path), looked, chosen)
+
+
+def _list_layers(path: str) -> list[str]:
+    """Return the layers of a file; none when it cannot be read, which reading it explains."""
+    try:
+        return [str(name) for name, _ in pyogrio.list_layers(path)]
+    except DataSourceError:
+        return []
 
 
 def _first_drawn(names: list[str]) -> str | None:
