@@ -13,8 +13,9 @@ import numpy as np
 import pyogrio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from pyogrio.errors import DataSourceError
 
-from geochange.errors import DataWarning
+from geochange.errors import DataWarning, InputError
 from geochange.evaluation.counts import UNKNOWN
 from geochange.evaluation.reference import LabelRaster, open_label
 from geochange.io.masks import VectorMask, is_vector
@@ -30,6 +31,8 @@ SILENT_CLASSES = tuple(c.name for c in Schema().classes if c.ignore)
 """Names of classes whose polygons say nothing."""
 UNCERTAIN = "uncertainty"
 """Reason of tiles that a model's doubt put first."""
+PROJECT = "project.db"
+"""File by which a folder is known as a project of the labelling tool."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,18 @@ def open_labels(
     InputError, GridError
     """
     path = os.fspath(labels)
+    if (Path(path) / PROJECT).is_file():
+        msg = (
+            f"{path} is a project of labels; write a file first: "
+            f"geochange export {path} labels.gpkg"
+        )
+        raise InputError(msg)
     looked = None if area is None else _mask(read_vector(os.fspath(area)), geobox, os.fspath(area))
     if not is_vector(path):
         raster = open_label(path, geobox, changed, ignore)
         reader = replace(raster.reader, geobox=geobox)
         return GroundTruth(replace(raster, reader=reader), None, looked)
-    names = [str(name) for name, _ in pyogrio.list_layers(path)] if Path(path).exists() else []
+    names = _list_layers(path)
     frame = read_vector(path, layer=_first_drawn(names))
     drawn, untold = _part(frame, changed, ignore)
     chosen = 0
@@ -134,6 +143,14 @@ def _part(
         untold |= frame["class_id"].isin(ignore or ()).to_numpy()
         other = ~frame["class_id"].isin(changed).to_numpy() if changed else nowhere
     return frame[~rejected & ~untold & ~other], frame[~rejected & untold]
+
+
+def _list_layers(path: str) -> list[str]:
+    """Return the layers of a file; none when it cannot be read, which reading it explains."""
+    try:
+        return [str(name) for name, _ in pyogrio.list_layers(path)]
+    except DataSourceError:
+        return []
 
 
 def _first_drawn(names: list[str]) -> str | None:

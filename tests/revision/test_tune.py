@@ -108,3 +108,12 @@ def test_goals_that_cannot_be_are_refused(folder, label, tmp_path, write_raster,
     with pytest.raises(InputError, match="has no changed pixel where the map has data"):
         gc.tune_threshold(folder / "cva", none, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_are_no_labels_is_one_line(folder, tmp_path):
+    (tmp_path / "broken.geojson").write_text("{")
+    with pytest.raises(InputError, match=r"cannot read .*broken"):
+        gc.tune_threshold(folder / "cva", tmp_path / "broken.geojson", threads=1)
+    (tmp_path / "project.db").touch()
+    with pytest.raises(InputError, match=r"write a file first: geochange export .* labels\.gpkg"):
+        gc.tune_threshold(folder / "cva", tmp_path, threads=1)
