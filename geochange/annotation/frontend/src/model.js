@@ -21,6 +21,7 @@ export class Model extends EventTarget {
     this.link = 'saved';
     this.savedAt = null;
     this.failures = 0;
+    this.acknowledged = 0;
     this.outbox = await Outbox.open(`geochange-${this.project.uuid}`);
     await this.loadTiles();
     await this.loadHistory();
@@ -34,8 +35,11 @@ export class Model extends EventTarget {
   }
 
   async loadTiles() {
+    const { acknowledged } = this;
     const { tiles } = await get('api/tiles');
-    this.setTiles(tiles);
+    // What was told while an edit was on its way may be older than the edit.
+    if (acknowledged === this.acknowledged) this.setTiles(tiles);
+    else await this.loadTiles();
   }
 
   setTiles(tiles) {
@@ -206,6 +210,7 @@ export class Model extends EventTarget {
     this.tell('link');
     try {
       const reply = await post('api/edits', { ...edit, base, ops: sent });
+      this.acknowledged += 1;
       this.failures = 0;
       this.link = 'saved';
       this.savedAt = new Date(reply.saved);
