@@ -37,12 +37,11 @@ from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.exports.fingerprint import fingerprint_inputs, list_settings
 from geochange.exports.finishing import (
     Finish,
-    check_products,
     conclude_run,
     display_bands,
     map_changes,
 )
-from geochange.exports.products import PRODUCTS, UNCERTAINTY
+from geochange.exports.products import PRODUCTS, UNCERTAINTY, check_products
 from geochange.exports.run import describe_run
 from geochange.io.outputs import new_folder, read_fingerprint, read_state
 from geochange.io.provenance import plain

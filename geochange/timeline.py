@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from geochange.alignment.grid import gsd_m
-from geochange.engine.preparing import F
+from geochange.engine.resuming import find_once, require_same_tiles
 from geochange.engine.runner import count_tasks, open_runner
 from geochange.engine.sizing import PROCESS_BYTES, WORKER_BYTES, parse_memory
 from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_nothing
-from geochange.errors import DataWarning, OutputExistsError, UsageError
+from geochange.errors import DataWarning, UsageError
 from geochange.exports.seriesproducts import SeriesFindings, write_series_products
 from geochange.exports.seriesrun import describe_series_run, fingerprint_series
 from geochange.io.outputs import (
-    amend_state,
     new_folder,
     once,
     read_fingerprint,
@@ -339,12 +338,7 @@ def _run(
         Stages(runner, crew.on_progress) as stages,
     ):
         noted = read_state(folder) or {}
-        if noted["tile_size"] != size and crew.tile_size and job.known is None:
-            msg = (
-                f"the unfinished run has tiles of {noted['tile_size']} px, this would take {size}; "
-                "leave the tile size as it was, or start anew"
-            )
-            raise OutputExistsError(msg)
+        require_same_tiles(noted, size, asked=bool(crew.tile_size and job.known is None))
         scratch = folder / "tiles" / str(noted["attempt"])
         scratch.mkdir(parents=True, exist_ok=True)
         facts = _find_changes(
@@ -372,7 +366,7 @@ def _find_changes(
 ) -> StateFacts | None:
     """Prepare, fit, score, threshold, clean, date and export; what is done is not redone."""
     settings = job.settings
-    series, prepared = _prepare(job, stages, partial(_find_once, folder))
+    series, prepared = _prepare(job, stages, partial(find_once, folder))
     stores = SeriesStores(scratch, series.geobox, tile_size, len(series.bands))
     before = None if job.known is None or job.state is None else StateFiles(job.state / TILES_NAME)
     after = None if job.state is None else StateFiles(scratch / "state" / TILES_NAME)
@@ -442,16 +436,6 @@ def _prepare(
     both = with_reference(job.series, job.known, job.resampling)
     prepared, facts = prepare_series(both, stages, remember=remember, **wanted)  # type: ignore[arg-type]
     return without_reference(prepared), facts
-
-
-def _find_once(folder: Path, name: str, kind: type[F], find: Callable[[], F]) -> F:
-    """Find something of a date once; a run that is resumed goes on with what was found before."""
-    known = (read_state(folder) or {}).get(name)
-    if known is not None:
-        return kind.recall(known)
-    found = find()
-    amend_state(folder, **{name: found.store()})
-    return found
 
 
 def _choose(series: Series, smoothing: TimeFilter, state: object) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from affine import Affine
 
 ROOT = Path(__file__).resolve().parents[1]
 WriteRaster = Callable[..., Path]
+RunWithQgis = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -112,3 +114,31 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
         return folder / f"{name}.safetensors"
 
     return put
+
+
+@pytest.fixture(scope="session")
+def run_with_qgis(tmp_path_factory: pytest.TempPathFactory) -> RunWithQgis:
+    """Run a program by a Python that has PyQGIS, without a display; tests skip where none is."""
+    python = os.environ.get("GEOCHANGE_QGIS_PYTHON", "/usr/bin/python3")
+    folder = tmp_path_factory.mktemp("qgis")
+    folder.chmod(0o700)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {
+        "QT_QPA_PLATFORM": "offscreen",
+        "XDG_RUNTIME_DIR": str(folder),
+        "QGIS_CUSTOM_CONFIG_PATH": str(folder / "profile"),
+    }
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [python, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=120,
+            check=False,
+        )
+
+    if not Path(python).exists() or run("-c", "import qgis.core").returncode:
+        pytest.skip(f"{python} has no PyQGIS (set GEOCHANGE_QGIS_PYTHON)")
+    return run

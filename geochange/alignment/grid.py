@@ -49,6 +49,24 @@ def gsd_m(geobox: GeoBox) -> float | None:
     return size if math.isfinite(size) and size > 0 else None
 
 
+def describe_grid(geobox: GeoBox) -> dict[str, Any]:
+    """Return what ``run.json`` says of a grid.
+
+    Examples
+    --------
+    >>> describe_grid(GeoBox((2, 3), Affine.identity(), None))["width"]
+    3
+    """
+    height, width = (int(n) for n in geobox.shape)
+    return {
+        "crs": None if geobox.crs is None else str(geobox.crs),
+        "affine": list(geobox.affine)[:6],
+        "height": height,
+        "width": width,
+        "gsd_m": gsd_m(geobox),
+    }
+
+
 def choose_grid(before: Scene, after: Scene, grid: str | os.PathLike[str]) -> GeoBox:
     """Return the whole reference grid, before it is cut to the overlap.
 

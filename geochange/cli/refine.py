@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from geochange.cli.options import (
@@ -17,7 +15,7 @@ from geochange.cli.options import (
     verbose_option,
 )
 from geochange.cli.progress import ProgressBars
-from geochange.cli.summary import print_result
+from geochange.cli.summary import print_result, tell_result
 
 
 @click.command("refine")
@@ -55,7 +53,4 @@ def command(run: str, as_json: bool, quiet: bool, verbose: int, **arguments: obj
         result = refine(run, on_progress=progress, **arguments)  # type: ignore[arg-type]
     finally:
         progress.close()
-    if verbose:
-        for note in result.run["notes"]:
-            click.echo(f"note: {note}", err=True)
-    click.echo(json.dumps(dict(result.run), indent=2)) if as_json else print_result(result)
+    tell_result(result, print_result, as_json=as_json, verbose=bool(verbose))

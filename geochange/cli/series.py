@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +21,7 @@ from geochange.cli.options import (
     verbose_option,
 )
 from geochange.cli.progress import ProgressBars
+from geochange.cli.summary import tell_result
 
 if TYPE_CHECKING:
     from geochange.series.result import SeriesMap
@@ -153,10 +153,7 @@ def command(
         )
     finally:
         progress.close()
-    if verbose:
-        for note in result.run["notes"]:
-            click.echo(f"note: {note}", err=True)
-    click.echo(json.dumps(dict(result.run), indent=2)) if as_json else _print(result)
+    tell_result(result, _print, as_json=as_json, verbose=bool(verbose))
     return SOME_FAILED if result.run["quarantine"] else 0
 
 

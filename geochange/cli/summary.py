@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from geochange.maps.changemap import ChangeMap
+    from geochange.series.result import SeriesMap
 
 DESCRIPTIONS = {
     "score.tif": "change score 0..1, cloud-optimised GeoTIFF",
@@ -20,6 +23,17 @@ DESCRIPTIONS = {
     "item.json": "STAC item",
     "run.json": "how this was made",
 }
+
+
+M = TypeVar("M", "ChangeMap", "SeriesMap")
+
+
+def tell_result(result: M, show: Callable[[M], None], *, as_json: bool, verbose: bool) -> None:
+    """Print a finished run, as JSON or for people; its notes go to stderr when asked for."""
+    if verbose:
+        for note in result.run["notes"]:
+            click.echo(f"note: {note}", err=True)
+    click.echo(json.dumps(dict(result.run), indent=2)) if as_json else show(result)
 
 
 def print_result(result: ChangeMap) -> None:

@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 
 from geochange.exports.fields import LAYER
 from geochange.exports.paths import locate
-from geochange.exports.qgis import SCORE_STOPS, ShownDate, crs_facts, zip_document
+from geochange.exports.qgis import SCORE_STOPS, ShownDate, crs_facts, layer_facts, zip_document
 from geochange.exports.styles import TEMPLATES
 from geochange.io.atomic import replace_atomically
 from geochange.viz.timelines import VIRIDIS, time_colours
@@ -107,17 +107,7 @@ def _layers() -> dict[str, dict[str, Any]]:
         "date": ("Date of change", "./date.tif", "gdal", False),
         "score": ("Change score", "./score.tif", "gdal", False),
     }
-    return {
-        key: {
-            "id": f"geochange_{key}_layer",
-            "name": name,
-            "source": source,
-            "provider": provider,
-            "visible": visible,
-            "expanded": False,
-        }
-        for key, (name, source, provider, visible) in rows.items()
-    }
+    return layer_facts(rows)
 
 
 def _scene(

@@ -12,9 +12,7 @@ from geochange.alignment.pair import Pair
 from geochange.engine.preparing import Prepared
 from geochange.engine.scoring import Scored
 from geochange.engine.stages import Stages, peak_memory_bytes
-from geochange.errors import UsageError, suggest
 from geochange.exports.products import (
-    PRODUCTS,
     Findings,
     write_changes,
     write_rasters,
@@ -116,20 +114,6 @@ def conclude_run(findings: Findings, finish: Finish, folder: Path, stages: Stage
     run |= {"seconds": stages.seconds, "peak_memory_bytes": peak_memory_bytes()}
     write_item(run, folder, folder.name.removesuffix(".partial"))
     write_json(folder / "run.json", run)
-
-
-def check_products(products: Sequence[str]) -> None:
-    """Raise UsageError for products that cannot be written."""
-    if isinstance(products, str):
-        msg = f"products is a list of names, got '{products}'; write ['{products}']"
-        raise UsageError(msg)
-    for name in products:
-        if name not in PRODUCTS:
-            msg = f"unknown product '{name}'{suggest(name, PRODUCTS)}"
-            raise UsageError(msg)
-    if "changes" not in products and {"qgis", "report"} & set(products):
-        msg = "products 'qgis' and 'report' need 'changes'; add it"
-        raise UsageError(msg)
 
 
 def display_bands(pair: Pair) -> tuple[int, ...]:

@@ -199,6 +199,15 @@ def _layers(
         "after": (Path(after.path).name, locate(after.path, folder), "gdal", True),
         "before": (Path(before.path).name, locate(before.path, folder), "gdal", True),
     }
+    if not uncertainty:
+        del rows["uncertainty"]
+    return layer_facts(rows, expanded=("changes", "score"))
+
+
+def layer_facts(
+    rows: Mapping[str, tuple[str, str, str, bool]], expanded: Sequence[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """Return what the templates of projects say of layers: name, source, provider, visible."""
     return {
         key: {
             "id": f"geochange_{key}_layer",
@@ -206,10 +215,9 @@ def _layers(
             "source": source,
             "provider": provider,
             "visible": visible,
-            "expanded": key in ("changes", "score"),
+            "expanded": key in expanded,
         }
         for key, (name, source, provider, visible) in rows.items()
-        if uncertainty or key != "uncertainty"
     }
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from geochange.alignment.grid import gsd_m
+from geochange.alignment.grid import describe_grid
 from geochange.alignment.pair import Pair
 from geochange.exports.fingerprint import FILE_SETTINGS
 from geochange.io.scene import Source
@@ -42,7 +42,6 @@ def describe_run(
     settings : mapping
         Parameters that change what is found, plain enough for JSON.
     """
-    height, width = pair.shape
     return {
         "geochange": __version__,
         "kind": "detect",
@@ -51,21 +50,10 @@ def describe_run(
         "command": repeat_command(*sources, settings),
         "sources": locate_sources(*sources, method, settings),
         "inputs": dict(inputs),
-        "grid": {
-            "crs": None if pair.geobox.crs is None else str(pair.geobox.crs),
-            "affine": list(pair.geobox.affine)[:6],
-            "height": height,
-            "width": width,
-            "gsd_m": gsd_m(pair.geobox),
-        },
+        "grid": describe_grid(pair.geobox),
         "notes": list(pair.notes),
         "method": dict(method),
-        "threshold": {
-            "value": threshold.value,
-            "low": threshold.low,
-            "rule": threshold.method,
-            "reason": threshold.reason,
-        },
+        "threshold": threshold.describe(),
         "settings": dict(settings),
         "versions": installed_versions(),
     }

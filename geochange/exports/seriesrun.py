@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from geochange.alignment.grid import gsd_m
+from geochange.alignment.grid import describe_grid
 from geochange.io.provenance import describe_file, describe_raster_files, hash_run
 from geochange.maps.threshold import Threshold
 from geochange.series.memory import StateFacts
@@ -76,7 +76,6 @@ def describe_series_run(
     state : str or None
         State to which the dates were added.
     """
-    height, width = (int(n) for n in geobox.shape)
     return {
         "geochange": __version__,
         "kind": "series",
@@ -85,21 +84,10 @@ def describe_series_run(
         "command": repeat_series(inputs, settings, state),
         "days": [day.isoformat() for day in days],
         "inputs": list(inputs),
-        "grid": {
-            "crs": None if geobox.crs is None else str(geobox.crs),
-            "affine": list(geobox.affine)[:6],
-            "height": height,
-            "width": width,
-            "gsd_m": gsd_m(geobox),
-        },
+        "grid": describe_grid(geobox),
         "notes": list(notes),
         "method": dict(method),
-        "threshold": {
-            "value": threshold.value,
-            "low": threshold.low,
-            "rule": threshold.method,
-            "reason": threshold.reason,
-        },
+        "threshold": threshold.describe(),
         "settings": dict(settings),
         "versions": installed_versions(),
     }

@@ -51,6 +51,15 @@ class Threshold:
     method: str
     reason: str
 
+    def describe(self) -> dict[str, object]:
+        """Return what ``run.json`` says of it."""
+        return {
+            "value": self.value,
+            "low": self.low,
+            "rule": self.method,
+            "reason": self.reason,
+        }
+
 
 def threshold_names() -> list[str]:
     """Return the rules that :func:`choose_threshold` knows, in alphabetical order.

@@ -23,12 +23,11 @@ from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.explanation.reopening import reopen_pair
 from geochange.exports.finishing import (
     Finish,
-    check_products,
     conclude_run,
     display_bands,
     map_changes,
 )
-from geochange.exports.products import PRODUCTS
+from geochange.exports.products import PRODUCTS, check_products
 from geochange.exports.run import describe_run
 from geochange.io.outputs import new_folder, read_fingerprint, read_state
 from geochange.io.provenance import hash_run, plain

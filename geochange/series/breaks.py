@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +11,8 @@ from scipy.special import chdtri
 
 from geochange.blocks import BoolArray, FloatArray
 from geochange.errors import UsageError
-from geochange.series.noise import measure_noise
-from geochange.series.protocol import Found, Ordinals, SeriesBlock, State, rate, run_through
+from geochange.series.noise import SceneNoise
+from geochange.series.protocol import Found, Ordinals, State, rate, run_through
 from geochange.series.regression import (
     TERMS,
     YEAR,
@@ -43,7 +42,7 @@ FLOOR = 0.3
 """Share of the noise of the scene below which no pixel's noise is believed."""
 
 
-class HarmonicBreak:
+class HarmonicBreak(SceneNoise):
     """Harmonic regression with breaks, one observation after the other.
 
     Each pixel gathers observations until a year is covered, leaves out those that a robust fit
@@ -83,6 +82,7 @@ class HarmonicBreak:
 
     Examples
     --------
+    >>> from geochange.series.protocol import SeriesBlock
     >>> days = 730_000 + 16 * np.arange(120)
     >>> wave = np.cos(2 * np.pi * days / 365.25) + 0.05 * np.sin(7.0 * np.arange(120))
     >>> images = (wave + 3 * (np.arange(120) >= 80)).astype(np.float32)[:, None, None, None]
@@ -124,20 +124,6 @@ class HarmonicBreak:
     def least(self) -> int:
         """Dates without which it finds nothing."""
         return self.least_observations + self.consecutive
-
-    def fit(self, blocks: Iterable[SeriesBlock]) -> Self:
-        """Learn the noise of the scene, below which no pixel is believed."""
-        self.noise_ = measure_noise(blocks)
-        return self
-
-    def describe(self) -> Mapping[str, Any]:
-        """Return the noise of the scene."""
-        return {"noise": self.noise_.tolist()}
-
-    def recall(self, described: Mapping[str, Any]) -> Self:
-        """Take over the noise of the scene."""
-        self.noise_ = np.array(described["noise"], np.float64)
-        return self
 
     def bytes_per_pixel(self, dates: int, bands: int) -> int:
         """Return what the work on a pixel may hold at a time."""

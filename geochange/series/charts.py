@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geochange.blocks import MAD_TO_SIGMA, BoolArray, FloatArray
 from geochange.errors import UsageError
-from geochange.series.noise import measure_noise
-from geochange.series.protocol import Found, Ordinals, SeriesBlock, State, rate, run_through
+from geochange.series.noise import SceneNoise
+from geochange.series.protocol import Found, Ordinals, State, rate, run_through
 from geochange.series.regression import (
     YEAR,
     Doubles,
@@ -34,7 +33,7 @@ LEVEL, SEASON = (0,), (0, 2, 3)
 Places = NDArray[np.intp]
 
 
-class Chart(ABC):
+class Chart(SceneNoise, ABC):
     """A monitor that learns level and, given a year, season of each pixel from its first dates.
 
     Parameters
@@ -79,20 +78,6 @@ class Chart(ABC):
     def least(self) -> int:
         """Dates without which it finds nothing."""
         return self.history + 1
-
-    def fit(self, blocks: Iterable[SeriesBlock]) -> Self:
-        """Learn the noise of the scene."""
-        self.noise_ = measure_noise(blocks)
-        return self
-
-    def describe(self) -> Mapping[str, Any]:
-        """Return the noise of the scene."""
-        return {"noise": self.noise_.tolist()}
-
-    def recall(self, described: Mapping[str, Any]) -> Self:
-        """Take over the noise of the scene."""
-        self.noise_ = np.array(described["noise"], np.float64)
-        return self
 
     def bytes_per_pixel(self, dates: int, bands: int) -> int:
         """Return what the work on a pixel may hold at a time."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,30 @@ from geochange.series.protocol import SeriesBlock
 
 MOST_PIXELS = 4000
 """Of a block, taken evenly."""
+
+
+class SceneNoise:
+    """Learns the noise of a scene, the yardstick of methods that take one date after the other.
+
+    Attributes
+    ----------
+    noise_ : float64 (C,)
+        Of each band.
+    """
+
+    def fit(self, blocks: Iterable[SeriesBlock]) -> Self:
+        """Learn the noise of the scene."""
+        self.noise_ = measure_noise(blocks)
+        return self
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return the noise of the scene."""
+        return {"noise": self.noise_.tolist()}
+
+    def recall(self, described: Mapping[str, Any]) -> Self:
+        """Take over the noise of the scene."""
+        self.noise_ = np.array(described["noise"], np.float64)
+        return self
 
 
 def measure_noise(blocks: Iterable[SeriesBlock]) -> NDArray[np.float64]:

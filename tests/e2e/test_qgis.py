@@ -2,8 +2,7 @@
 
 import datetime
 import json
-import os
-import subprocess
+from functools import partial
 from pathlib import Path
 
 import geopandas
@@ -25,39 +24,10 @@ from geochange.io.score import encode_score
 from geochange.io.tilestore import TileStore
 
 CHECK = Path(__file__).with_name("check_qgis.py")
-PYTHON = os.environ.get("GEOCHANGE_QGIS_PYTHON", "/usr/bin/python3")
 SIZE = 120
 HOLE = (10, 40)  # rows and columns without data
 BUILT = (60, 90)  # rows and columns of the one change
 DATES = (datetime.date(2018, 3, 1), datetime.date(2020, 6, 9))
-
-
-def run_with_qgis(*arguments, folder):
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {
-        "QT_QPA_PLATFORM": "offscreen",
-        "XDG_RUNTIME_DIR": str(folder),
-        "QGIS_CUSTOM_CONFIG_PATH": str(folder / "profile"),
-    }
-    return subprocess.run(
-        [PYTHON, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=120,
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def qgis(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runtime")
-    folder.chmod(0o700)
-    if (
-        not Path(PYTHON).exists()
-        or run_with_qgis("-c", "import qgis.core", folder=folder).returncode
-    ):
-        pytest.skip(f"{PYTHON} has no PyQGIS (set GEOCHANGE_QGIS_PYTHON)")
 
 
 def make_run(folder, geobox, found=True):
@@ -129,11 +99,16 @@ def _polygon(geobox):
     )
 
 
-def check(project, folder):
+@pytest.fixture
+def check(run_with_qgis):
+    """Open a project in QGIS and return what it found and drew."""
+    return partial(open_project, run_with_qgis)
+
+
+def open_project(run_with_qgis, project, folder):
     pictures = folder / "pictures"
     pictures.mkdir()
-    folder.chmod(0o700)
-    run = run_with_qgis(CHECK, project, pictures, folder=folder)
+    run = run_with_qgis(CHECK, project, pictures)
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)
     drawn = {
@@ -162,7 +137,7 @@ GRIDS = {
 
 
 @pytest.mark.parametrize("name", GRIDS)
-def test_project_opens_styled_and_draws_the_change(name, tmp_path):
+def test_project_opens_styled_and_draws_the_change(name, tmp_path, check):
     geobox = GRIDS[name]
     found, drawn = check(make_run(tmp_path, geobox), tmp_path)
     assert found["loaded"]
@@ -204,7 +179,7 @@ def test_project_opens_styled_and_draws_the_change(name, tmp_path):
     np.testing.assert_allclose(look_at(drawn["After + score"], 100, 20), gray, atol=2)
 
 
-def test_run_without_changes_opens_too(tmp_path):
+def test_run_without_changes_opens_too(tmp_path, check):
     found, drawn = check(make_run(tmp_path, GRIDS["utm"], found=False), tmp_path)
     assert all(layer["valid"] for layer in found["layers"].values())
     assert found["features"] == 0

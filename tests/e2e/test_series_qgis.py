@@ -1,8 +1,6 @@
 """The project of a series, opened and played by real QGIS."""
 
 import json
-import os
-import subprocess
 from datetime import date
 from pathlib import Path
 
@@ -12,39 +10,10 @@ import pytest
 from geochange.timeline import detect_series
 
 CHECK = Path(__file__).with_name("check_series_qgis.py")
-PYTHON = os.environ.get("GEOCHANGE_QGIS_PYTHON", "/usr/bin/python3")
-
-
-def run_with_qgis(*arguments, folder):
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {
-        "QT_QPA_PLATFORM": "offscreen",
-        "XDG_RUNTIME_DIR": str(folder),
-        "QGIS_CUSTOM_CONFIG_PATH": str(folder / "profile"),
-    }
-    return subprocess.run(
-        [PYTHON, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=120,
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def qgis(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runtime")
-    folder.chmod(0o700)
-    if (
-        not Path(PYTHON).exists()
-        or run_with_qgis("-c", "import qgis.core", folder=folder).returncode
-    ):
-        pytest.skip(f"{PYTHON} has no PyQGIS (set GEOCHANGE_QGIS_PYTHON)")
 
 
 @pytest.mark.slow
-def test_the_temporal_controller_plays_dates_and_changes(write_raster, tmp_path):
+def test_the_temporal_controller_plays_dates_and_changes(write_raster, tmp_path, run_with_qgis):
     rng = np.random.default_rng(0)
     images = (1000 + 20 * rng.standard_normal((6, 3, 40, 40))).astype(np.uint16)
     images[2:, :, 5:12, 5:12] += 900
@@ -57,7 +26,7 @@ def test_the_temporal_controller_plays_dates_and_changes(write_raster, tmp_path)
     result = detect_series(paths, tmp_path / "out")
     pictures = tmp_path / "pictures"
     pictures.mkdir()
-    done = run_with_qgis(CHECK, result.path / "changes.qgz", pictures, folder=tmp_path)
+    done = run_with_qgis(CHECK, result.path / "changes.qgz", pictures)
     found = json.loads(done.stdout)
     assert found["loaded"]
     assert found["invalid"] == []

@@ -1,10 +1,7 @@
 import json
-import os
 import sqlite3
-import subprocess
 from contextlib import closing
 from itertools import pairwise
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import geopandas
@@ -139,21 +136,10 @@ def test_style_is_by_the_share_that_changed(tmp_path):
 
 
 @pytest.mark.slow
-def test_qgis_opens_it_styled(tmp_path):
-    python = os.environ.get("GEOCHANGE_QGIS_PYTHON", "/usr/bin/python3")
+def test_qgis_opens_it_styled(tmp_path, run_with_qgis):
     path = write_footprints(ROWS, tmp_path / "summary.gpkg")
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {"QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": str(tmp_path)}
-    if (
-        not Path(python).exists()
-        or subprocess.run(
-            [python, "-c", "import qgis.core"], env=environment, check=False
-        ).returncode
-    ):
-        pytest.skip(f"{python} has no PyQGIS (set GEOCHANGE_QGIS_PYTHON)")
-    run = subprocess.run(
-        [python, "-c", QGIS, path], capture_output=True, text=True, env=environment, check=True
-    )
+    run = run_with_qgis("-c", QGIS, path)
+    assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)
     assert found["field"] == "changed_share"
     assert found["labels"][0] == "0 - 0.1 % changed"
