@@ -48,8 +48,8 @@ from .tiles import TilePlan as TilePlan
 from .tiles import Window as Window
 from .timeline import detect_series as detect_series
 from .timeline import update_series as update_series
+from .training.chips.preview import preview_chips as preview_chips
 from .training.finetune import finetune as finetune
-from .training.preview import preview_chips as preview_chips
 from .training.run import train as train
-from .training.tuning import tune as tune
+from .training.tuning.study import tune as tune
 from .version import __version__ as __version__

@@ -63,7 +63,7 @@ training_options: Callable[[F], F] = stack(
 def print_template(context: click.Context, _: click.Parameter, asked: bool) -> None:
     """Print a config that explains itself, and end."""
     if asked and not context.resilient_parsing:
-        from geochange.training.template import write_template
+        from geochange.training.settings.template import write_template
 
         click.echo(write_template(), nl=False)
         context.exit()

@@ -62,7 +62,7 @@ def command(
     geochange tune town.toml space.toml --trials 60 -o runs/tuned --resume
     geochange train runs/tuned/best.toml -o runs/town
     """
-    from geochange.training.tuning import tune
+    from geochange.training.tuning.study import tune
 
     progress = ProgressBars(quiet=quiet, unit="trial")
     try:

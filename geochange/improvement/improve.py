@@ -259,7 +259,7 @@ def _make_room(folder: Path, *, overwrite: bool) -> None:
 
 def _settle_steps(recipe: Recipe, pair: Pair, start: Path | None) -> int:
     from geochange.nn.cardfile import read_card
-    from geochange.training.learnsettings import DEFAULT_MODEL
+    from geochange.training.settings.learning import DEFAULT_MODEL
 
     bands = len(pair.before.bands), len(pair.after.bands)
     if start is None:

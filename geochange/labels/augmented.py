@@ -15,11 +15,11 @@ from geochange.labels.chipfiles import stored_as
 from geochange.labels.mask import LabelMask
 from geochange.nn.normalization import FixedNormalization, Scaling
 from geochange.tiles import Window
-from geochange.training.augment import augment_sample, draw_geometry
-from geochange.training.cache import SceneCache
-from geochange.training.chipsettings import AugmentConfig
-from geochange.training.normalization import Scalings, measure, scale
-from geochange.training.scenes import Sample, TrainingScene
+from geochange.training.chips.augmentation import augment_sample, draw_geometry
+from geochange.training.scenes.cache import SceneCache
+from geochange.training.scenes.normalization import Scalings, measure, scale
+from geochange.training.scenes.scene import Sample, TrainingScene
+from geochange.training.settings.chips import AugmentConfig
 
 STATISTICS = "set"
 """One mean and deviation per band for both dates, so that exchanged dates keep their values."""
@@ -98,7 +98,7 @@ def make_augmenter(
 
 
 def unscale(sample: Sample, scalings: Scalings) -> Sample:
-    """Invert :func:`geochange.training.normalization.scale`; invalid pixels are 0."""
+    """Invert :func:`geochange.training.scenes.normalization.scale`; invalid pixels are 0."""
     before, after = (
         np.where(sample.valid, _restore(date, scaling), np.float32(0))
         for date, scaling in zip((sample.before, sample.after), scalings, strict=True)

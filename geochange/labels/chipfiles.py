@@ -17,7 +17,7 @@ from geochange.errors import UsageError, suggest
 from geochange.evaluation.counts import UNKNOWN
 from geochange.io.scene import DateReader
 from geochange.tiles import Window
-from geochange.training.scenes import Sample
+from geochange.training.scenes.scene import Sample
 from geochange.viz.pictures import choose_display_bands
 
 FORMATS = ("tif", "png")

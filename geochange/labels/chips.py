@@ -23,9 +23,9 @@ from geochange.labels.mask import LabelMask
 from geochange.labels.provenance import describe_labels
 from geochange.labels.split import PARTS, parse_shares, split_crops
 from geochange.tiles import Window
-from geochange.training.chipsettings import AugmentConfig
-from geochange.training.presets import find_preset
-from geochange.training.scenes import Sample, TrainingScene
+from geochange.training.scenes.scene import Sample, TrainingScene
+from geochange.training.settings.chips import AugmentConfig
+from geochange.training.settings.presets import find_preset
 
 COLUMNS = (
     "id", "before", "after", "label", "split", "tile", "verdict", "annotator", "row", "col",
@@ -75,7 +75,7 @@ def write_chips(
         1 for every class.
     augment : {'none', 'flips', 'light', 'strong'}
         What is done to further copies of the chips to train on, as training does it; see
-        :data:`geochange.training.presets.PRESETS`. Copies have no place on the map.
+        :data:`geochange.training.settings.presets.PRESETS`. Copies have no place on the map.
     copies : int
         How many of each chip.
     seed : int

@@ -12,8 +12,8 @@ from geochange.errors import InputError, UsageError
 from geochange.labels.content import Labels
 from geochange.labels.crops import Crop
 from geochange.tiles import Window
-from geochange.training.places import assign_folds, check_leakage, find_places
-from geochange.training.scenes import TrainingScene
+from geochange.training.scenes.places import assign_folds, check_leakage, find_places
+from geochange.training.scenes.scene import TrainingScene
 
 PARTS = ("train", "val", "test")
 FOLDS = 20

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from geochange.engine.runner import count_processors
-from geochange.training.config import TrainConfig
+from geochange.training.settings.config import TrainConfig
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from geochange.nn.card import Band, Card, Metric, TrainingData
 from geochange.nn.normalization import Normalization
-from geochange.training.config import TrainConfig
-from geochange.training.scenes import TrainingScene
-from geochange.training.split import Split
+from geochange.training.scenes.scene import TrainingScene
+from geochange.training.scenes.split import Split
+from geochange.training.settings.config import TrainConfig
 from geochange.training.validation import Findings
 
 WAVELENGTHS_NM = {

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from geochange.evaluation.counts import UNKNOWN
-from geochange.training.views import Views
+from geochange.training.chips.views import Views
 
 
 def ramp_weight(step: int, steps: int) -> float:

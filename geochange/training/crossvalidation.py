@@ -20,11 +20,11 @@ from geochange.io.outputs import write_json
 from geochange.nn.checkpoint import load_checkpoint, save_checkpoint
 from geochange.training.calibration import calibrate, fit_temperature
 from geochange.training.cards import limit_threshold, list_metrics
-from geochange.training.config import TrainConfig, load_config
 from geochange.training.histograms import HISTOGRAM, read_histogram
 from geochange.training.loop import MODEL
 from geochange.training.run import train
-from geochange.training.settings import to_table
+from geochange.training.settings.config import TrainConfig, load_config
+from geochange.training.settings.toml import to_table
 
 SUMMARY = "folds.json"
 REFITTED = "all"

@@ -9,8 +9,8 @@ from typing import Any
 from geochange.engine.stages import Progress as OnProgress
 from geochange.engine.stages import report_nothing
 from geochange.nn.shelf import locate_model
-from geochange.training.config import TrainConfig
 from geochange.training.run import TrainResult, train
+from geochange.training.settings.config import TrainConfig
 
 
 def finetune(
@@ -27,7 +27,7 @@ def finetune(
 
     The same as :func:`geochange.train` with the checkpoint in the config's table ``[start]``, where
     frozen parts, learning rates and normalisation are set too; see
-    :class:`geochange.training.startsettings.StartConfig`.
+    :class:`geochange.training.settings.start.StartConfig`.
 
     Parameters
     ----------

@@ -10,11 +10,11 @@ from typing import Any
 
 from geochange.errors import InputError, OutputError, OutputExistsError, UsageError
 from geochange.io.outputs import write_json
-from geochange.training.config import TrainConfig, parse_config
 from geochange.training.histograms import HISTOGRAM
 from geochange.training.logs import EVENTS, PICTURE, TABLE
 from geochange.training.loop import MODEL, STATE
-from geochange.training.settings import read_toml, to_table
+from geochange.training.settings.config import TrainConfig, parse_config
+from geochange.training.settings.toml import read_toml, to_table
 
 CONFIG, SUMMARY = "config.toml", "run.json"
 OWN_NAMES = (CONFIG, SUMMARY, STATE, MODEL, HISTOGRAM, TABLE, EVENTS, PICTURE, ".*")

@@ -18,11 +18,11 @@ from geochange.nn.models import build_model
 from geochange.nn.network import ChangeNet
 from geochange.nn.precision import prepare
 from geochange.training.average import WeightAverage
-from geochange.training.batches import Feed
-from geochange.training.config import TrainConfig
+from geochange.training.chips.batches import Feed
 from geochange.training.consistency import make_targets, ramp_weight
-from geochange.training.learnsettings import OptimizerConfig
 from geochange.training.schedule import learning_rate
+from geochange.training.settings.config import TrainConfig
+from geochange.training.settings.learning import OptimizerConfig
 from geochange.training.start import Start
 from geochange.training.state import Progress, load_state, save_state
 from geochange.training.supervision import Supervised

@@ -16,17 +16,17 @@ from geochange.errors import TrainingError
 from geochange.evaluation.ranking import ScoreHistogram
 from geochange.nn.checkpoint import save_checkpoint
 from geochange.nn.normalization import Normalization
-from geochange.training.batches import ChipMaker, Feed, run_ahead
 from geochange.training.cards import describe_network
+from geochange.training.chips.batches import ChipMaker, Feed, run_ahead
+from geochange.training.chips.views import ViewMaker
 from geochange.training.histograms import HISTOGRAM, write_histogram
 from geochange.training.learner import Learner
 from geochange.training.logs import TrainingLog
+from geochange.training.scenes.split import Split
 from geochange.training.schedule import learning_rate
-from geochange.training.split import Split
 from geochange.training.start import Start
 from geochange.training.state import Progress
 from geochange.training.validation import Findings, Validator, summarise
-from geochange.training.views import ViewMaker
 
 FIGURES = ("train_loss", "unlabelled_loss", "confident_share")
 """What the learner tells of each step."""

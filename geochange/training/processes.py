@@ -16,18 +16,18 @@ from geochange.errors import GeochangeError, ResourceError, UsageError
 from geochange.nn.inference import is_out_of_memory
 from geochange.nn.precision import choose_device
 from geochange.training.arithmetic import exact_arithmetic
-from geochange.training.batches import ChipMaker
-from geochange.training.cache import SceneCache
-from geochange.training.chips import ChipSampler
-from geochange.training.config import TrainConfig
+from geochange.training.chips.batches import ChipMaker
+from geochange.training.chips.sampling import ChipSampler
+from geochange.training.chips.views import ViewMaker
 from geochange.training.learner import build_learner
 from geochange.training.loop import STATE, Loop, OnValidation, let_go_on
-from geochange.training.normalization import measure, settle
-from geochange.training.split import Split
+from geochange.training.scenes.cache import SceneCache
+from geochange.training.scenes.normalization import measure, settle
+from geochange.training.scenes.split import Split
+from geochange.training.settings.config import TrainConfig
 from geochange.training.start import open_start
 from geochange.training.state import Progress
 from geochange.training.validation import Validator
-from geochange.training.views import ViewMaker
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 VALIDATION_SHARE = 0.2

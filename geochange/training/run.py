@@ -16,12 +16,12 @@ from geochange.engine.stages import peak_memory_bytes, report_nothing
 from geochange.errors import UsageError
 from geochange.nn.losses import build_loss
 from geochange.nn.models import build_model
-from geochange.training.config import TrainConfig, load_config
 from geochange.training.folder import check_folder, make_folder, read_summary, write_summary
 from geochange.training.loop import MODEL, STATE, OnValidation, let_go_on
 from geochange.training.processes import Job, build_fabric, launch
-from geochange.training.settings import to_table
-from geochange.training.split import Split, open_split
+from geochange.training.scenes.split import Split, open_split
+from geochange.training.settings.config import TrainConfig, load_config
+from geochange.training.settings.toml import to_table
 from geochange.training.start import settle_start
 from geochange.training.startcheck import check_start
 from geochange.training.state import Progress
@@ -78,7 +78,8 @@ def train(
     Parameters
     ----------
     config : path, mapping or TrainConfig
-        TOML file, nested tables, or the config itself; see :mod:`geochange.training.config`.
+        TOML file, nested tables, or the config itself:
+        :mod:`geochange.training.settings.config`.
     output : path, optional
         Folder to make, instead of the config's.
     settings : mapping of str to object, optional

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from geochange.training.learnsettings import OptimizerConfig
+from geochange.training.settings.learning import OptimizerConfig
 
 LAST_SHARE = 0.01
 """Share of the learning rate that cosine and poly end at."""

@@ -19,9 +19,9 @@ from geochange.nn.shelf import locate_model
 from geochange.nn.transfer import Match, match_names, transfer_weights
 from geochange.nn.wholeness import require_whole
 from geochange.training.cards import describe_bands
-from geochange.training.config import TrainConfig
-from geochange.training.scenes import TrainingScene
-from geochange.training.startsettings import StartConfig
+from geochange.training.scenes.scene import TrainingScene
+from geochange.training.settings.config import TrainConfig
+from geochange.training.settings.start import StartConfig
 
 LONGEST_TITLE = 300
 

@@ -11,8 +11,8 @@ from geochange.errors import DataWarning
 from geochange.nn.card import Card
 from geochange.nn.freezing import require_modules
 from geochange.nn.models import build_model
-from geochange.training.config import TrainConfig
-from geochange.training.scenes import TrainingScene
+from geochange.training.scenes.scene import TrainingScene
+from geochange.training.settings.config import TrainConfig
 from geochange.training.start import Start, open_start
 
 FAR_FACTOR = 1.5

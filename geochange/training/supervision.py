@@ -12,7 +12,7 @@ from geochange.nn.freezing import rest
 from geochange.nn.losses import ChangeLoss, build_loss
 from geochange.nn.network import ChangeNet, Trace
 from geochange.training.consistency import compare
-from geochange.training.learnsettings import LossConfig
+from geochange.training.settings.learning import LossConfig
 
 FEATURE_TERM = "contrastive"
 

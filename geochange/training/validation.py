@@ -17,17 +17,17 @@ from geochange.io.score import SCORE_LEVELS
 from geochange.nn.network import ChangeNet
 from geochange.nn.windows import STEP_PX
 from geochange.tiles import Tile, TilePlan
-from geochange.training.batches import Batch, run_ahead
-from geochange.training.cache import SceneCache
 from geochange.training.calibration import (
     calibrate,
     calibration_error,
     fit_temperature,
     log_loss,
 )
-from geochange.training.learnsettings import ValidationConfig
-from geochange.training.normalization import Scalings, scale
-from geochange.training.scenes import Sample
+from geochange.training.chips.batches import Batch, run_ahead
+from geochange.training.scenes.cache import SceneCache
+from geochange.training.scenes.normalization import Scalings, scale
+from geochange.training.scenes.scene import Sample
+from geochange.training.settings.learning import ValidationConfig
 
 SceneTile = tuple[int, Tile]
 """A scene's position and a tile of it."""

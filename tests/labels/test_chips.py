@@ -15,8 +15,8 @@ from geochange.labels.content import gather
 from geochange.labels.mask import LabelMask
 from geochange.labels.split import parse_shares
 from geochange.tiles import Window
-from geochange.training.datasettings import DataConfig, SourceConfig
-from geochange.training.split import open_split
+from geochange.training.scenes.split import open_split
+from geochange.training.settings.data import DataConfig, SourceConfig
 
 from .conftest import PLACES, make_labels, write_dates
 

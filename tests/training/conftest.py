@@ -8,7 +8,7 @@ import rasterio
 from affine import Affine
 
 from geochange.testing import synthetic_pair
-from geochange.training.config import parse_config
+from geochange.training.settings.config import parse_config
 
 GSD = 2.0
 NAMES = ("Blue", "Green", "Red")

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from geochange.cli import main
-from geochange.training.config import parse_config
-from geochange.training.settings import write_toml
+from geochange.training.settings.config import parse_config
+from geochange.training.settings.toml import write_toml
 
 
 @pytest.fixture

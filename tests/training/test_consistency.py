@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from geochange.nn.models import build_model
+from geochange.training.chips.views import Views
 from geochange.training.consistency import compare, make_targets, ramp_weight
-from geochange.training.learnsettings import LossConfig
+from geochange.training.settings.learning import LossConfig
 from geochange.training.supervision import Supervised
-from geochange.training.views import Views
 
 
 def make_views(pasted, valid):

@@ -25,9 +25,9 @@ from geochange.errors import (
     UsageError,
 )
 from geochange.nn.checkpoint import load_checkpoint
-from geochange.training.config import read_config
 from geochange.training.histograms import read_histogram
 from geochange.training.run import train
+from geochange.training.settings.config import read_config
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "tests" / "benchmarks" / "configs"
@@ -140,7 +140,7 @@ def test_a_killed_run_resumes_exactly(tiny, tmp_path, step):
 
 
 def to_toml(table):
-    from geochange.training.config import parse_config
+    from geochange.training.settings.config import parse_config
 
     return parse_config(table).to_toml()
 

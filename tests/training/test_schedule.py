@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geochange.training.learnsettings import OptimizerConfig
 from geochange.training.schedule import LAST_SHARE, learning_rate
+from geochange.training.settings.learning import OptimizerConfig
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "poly", "constant"])

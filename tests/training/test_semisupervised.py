@@ -13,8 +13,8 @@ import pytest
 
 from geochange.errors import BandError, DataWarning, InputNotFoundError, UsageError
 from geochange.nn.checkpoint import load_checkpoint
-from geochange.training.config import parse_config
 from geochange.training.run import train
+from geochange.training.settings.config import parse_config
 
 ROOT = Path(__file__).parents[2]
 SAME = ("state.safetensors", "model.safetensors", "metrics.csv")

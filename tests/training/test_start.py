@@ -20,10 +20,10 @@ from geochange.nn.card import TrainingData
 from geochange.nn.checkpoint import load_checkpoint, save_checkpoint
 from geochange.nn.shelf import find_model, open_model
 from geochange.nn.transfer import find_stem
-from geochange.training.config import load_config, parse_config, read_config
 from geochange.training.finetune import finetune
 from geochange.training.run import train
-from geochange.training.settings import write_toml
+from geochange.training.settings.config import load_config, parse_config, read_config
+from geochange.training.settings.toml import write_toml
 from geochange.training.start import settle_start
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 from geochange.nn.losses import build_loss
 from geochange.nn.models import build_model
 from geochange.training.learner import build_optimizer
-from geochange.training.learnsettings import LossConfig, OptimizerConfig
+from geochange.training.settings.learning import LossConfig, OptimizerConfig
 from geochange.training.supervision import Supervised
 
 

@@ -12,11 +12,11 @@ from geochange.evaluation.ranking import ScoreHistogram
 from geochange.io.score import SCORE_LEVELS
 from geochange.nn.models import build_model
 from geochange.tiles import Window
-from geochange.training.cache import SceneCache
 from geochange.training.calibration import calibrate
-from geochange.training.learnsettings import ValidationConfig
-from geochange.training.normalization import measure, scale, settle
-from geochange.training.split import open_split
+from geochange.training.scenes.cache import SceneCache
+from geochange.training.scenes.normalization import measure, scale, settle
+from geochange.training.scenes.split import open_split
+from geochange.training.settings.learning import ValidationConfig
 from geochange.training.validation import Validator, summarise
 
 

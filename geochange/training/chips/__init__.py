@@ -1,0 +1,1 @@
+"""Chips of scenes: which windows, what is done to them, and the batches they make."""

@@ -1,0 +1,1 @@
+"""Tuning: many short trainings with other settings, and the best of them."""
