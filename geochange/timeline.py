@@ -1,4 +1,8 @@
-"""The job for series on one page: many dates in, one output directory out."""
+"""The job for series on one page: many dates in, one output directory out.
+
+``detect_series`` and ``update_series`` settle what is asked for, ``find_changes`` does it, line by
+line.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,15 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from geochange.alignment.grid import gsd_m
 from geochange.engine.resuming import find_once, require_same_tiles
-from geochange.engine.runner import count_tasks, open_runner
-from geochange.engine.sizing import PROCESS_BYTES, WORKER_BYTES, parse_memory
+from geochange.engine.runner import open_runner
 from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_nothing
-from geochange.errors import DataWarning, UsageError
+from geochange.errors import DataWarning
 from geochange.exports.seriesproducts import SeriesFindings, write_series_products
 from geochange.exports.seriesrun import describe_series_run, fingerprint_series
 from geochange.io.outputs import (
@@ -31,11 +32,13 @@ from geochange.io.provenance import plain
 from geochange.io.scene import Source
 from geochange.io.score import MASK_NODATA, coarsen
 from geochange.io.tilestore import TileStore
-from geochange.maps.areas import parse_area_px
-from geochange.maps.clean import Cleaning, clean
+from geochange.maps.clean import clean
 from geochange.maps.threshold import check_threshold, choose_threshold
-from geochange.series.adding import absolute, open_more, reopen, with_reference, without_reference
+from geochange.series.adding import absolute, open_more, reopen
+from geochange.series.choosing import require_monitor, settle_series_method
+from geochange.series.crew import SeriesCrew
 from geochange.series.frames import Frames, draw_series
+from geochange.series.job import SeriesJob
 from geochange.series.listing import Days
 from geochange.series.memory import (
     FRAMES_NAME,
@@ -45,24 +48,12 @@ from geochange.series.memory import (
     put_state,
     read_facts,
 )
-from geochange.series.preparing import check_preparation, prepare_series
-from geochange.series.protocol import Monitor, SeriesDetector
-from geochange.series.registry import (
-    choose_series_method,
-    get_series_detector,
-    require_enough,
-)
+from geochange.series.preparing import check_preparation
+from geochange.series.registry import get_series_detector, require_enough
 from geochange.series.result import SeriesMap
-from geochange.series.scoring import (
-    TASK_BYTES,
-    SeriesStores,
-    StateFiles,
-    choose_series_tile,
-    fit_series,
-    score_series_tiles,
-)
+from geochange.series.scoring import SeriesStores, StateFiles, fit_series, score_series_tiles
 from geochange.series.smoothing import TimeFilter
-from geochange.series.stack import MaskOf, Series, open_series
+from geochange.series.stack import MaskOf, open_series
 
 Aoi = str | os.PathLike[str] | Sequence[float]
 
@@ -166,18 +157,18 @@ def detect_series(
         resampling=resampling,
         nodata=nodata,
     )
-    name, reason = (method, "asked for") if method != "auto" else _choose(series, smoothing, state)
+    name, reason = settle_series_method(method, series, keeps_state=state is not None)
     detector = get_series_detector(name, options)
     require_enough(detector, name, len(series))
     if state is not None:
-        _require_monitor(detector, name, smoothing)
+        require_monitor(detector, name, smoothing)
         check_state_target(state, overwrite=overwrite)
-    job = _Job(
+    job = SeriesJob(
         series, detector, name, reason, smoothing, settings, resampling,
         state=None if state is None else Path(state),
     )  # fmt: skip
-    crew = _Crew(tile_size, workers, threads, scheduler, memory_limit, on_progress)
-    return _run(job, crew, output, overwrite=overwrite, resume=resume)
+    crew = SeriesCrew(tile_size, workers, threads, scheduler, memory_limit, on_progress)
+    return run_job(job, crew, output, overwrite=overwrite, resume=resume)
 
 
 def update_series(
@@ -223,39 +214,14 @@ def update_series(
         images, facts, dates=dates, nodata=settings["nodata"], resampling=settings["resampling"]
     )
     detector = get_series_detector(facts.method, facts.options)
-    _require_monitor(detector, facts.method, TimeFilter()).recall(facts.learned)
-    job = _Job(
+    require_monitor(detector, facts.method, TimeFilter()).recall(facts.learned)
+    job = SeriesJob(
         series, detector, facts.method, "as the state was made", TimeFilter(), settings,
         str(settings["resampling"]), state=Path(state), known=facts,
         added=tuple(absolute(one.source) for one in found),
     )  # fmt: skip
-    crew = _Crew(facts.tile_size, workers, threads, scheduler, None, on_progress)
-    return _run(job, crew, output, overwrite=overwrite, resume=resume)
-
-
-def describe_series(
-    images: Sequence[Source] | str | os.PathLike[str], given: Mapping[str, Any]
-) -> dict[str, list[str]]:
-    """Say what a series holds and how it would be looked at; reads metadata only.
-
-    Parameters
-    ----------
-    images : sequence of sources, or path
-        See :func:`geochange.open_series`.
-    given : mapping
-        Options of a pair; those that mean something for a series count: ``bands, aoi, mask_codes,
-        resampling, nodata``.
-    """
-    names = ("bands", "aoi", "mask_codes", "resampling", "nodata")
-    series = open_series(images, **{name: given[name] for name in names if name in given})
-    method, reason = choose_series_method(series.ordinals)
-    dates = [
-        f"{day}: {', '.join(Path(file.path).name for file in scene.files)}, "
-        f"{scene.files[0].geobox.shape[0]} x {scene.files[0].geobox.shape[1]} px, "
-        f"{len(scene.bands)} bands"
-        for day, scene in zip(series.days, series.scenes, strict=True)
-    ]
-    return {"series": list(series.notes), "dates": dates, "method": [f"{method}: {reason}"]}
+    crew = SeriesCrew(facts.tile_size, workers, threads, scheduler, None, on_progress)
+    return run_job(job, crew, output, overwrite=overwrite, resume=resume)
 
 
 SETTINGS = (
@@ -266,60 +232,16 @@ SETTINGS = (
 """Parameters that change what is found, beside the options of the method."""
 
 
-@dataclass(frozen=True)
-class _Job:
-    """All that is settled before a pixel is touched."""
-
-    series: Series
-    detector: SeriesDetector
-    name: str
-    reason: str
-    smoothing: TimeFilter
-    settings: Mapping[str, Any]
-    resampling: str
-    state: Path | None = None
-    known: StateFacts | None = None
-    added: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Crew:
-    """Who does the work, in what portions."""
-
-    tile_size: int | None
-    workers: int
-    threads: int
-    scheduler: str | None
-    memory_limit: str | int | None
-    on_progress: Progress
-
-    def choose_tile(self, job: _Job) -> int:
-        """Return the edge of a tile in pixels."""
-        dates, bands = len(job.series), len(job.series.bands)
-        streaming = isinstance(job.detector, Monitor) and job.smoothing.is_idle
-        images = bands * 5 * (2 if streaming else 3 * dates)
-        per_pixel = images + job.detector.bytes_per_pixel(dates, bands)
-        budget = TASK_BYTES
-        if self.memory_limit is not None:
-            tasks = count_tasks(self.workers, self.threads)
-            left = (parse_memory(self.memory_limit) or 0) - PROCESS_BYTES
-            budget = (left - self.workers * WORKER_BYTES) // tasks
-        halo = job.detector.halo
-        return choose_series_tile(job.series.shape, per_pixel, self.tile_size, halo, budget)
-
-
-def _run(
-    job: _Job,
-    crew: _Crew,
+def run_job(
+    job: SeriesJob,
+    crew: SeriesCrew,
     output: str | os.PathLike[str] | None,
     *,
     overwrite: bool,
     resume: bool,
 ) -> SeriesMap:
     """Open the output folder and the workers, find the changes, put the state in place last."""
-    rule = job.settings["threshold"]
-    rule = str(job.detector.threshold if rule is None else rule)
-    check_threshold(rule, has_probability=False)
+    check_threshold(job.rule, has_probability=False)
     inputs, key = fingerprint_series(job.series, job.settings, job.known)
     target = Path(output or tempfile.mkdtemp(prefix="geochange-")).resolve()
     if resume and not overwrite and key == read_fingerprint(target):
@@ -339,40 +261,42 @@ def _run(
     ):
         noted = read_state(folder) or {}
         require_same_tiles(noted, size, asked=bool(crew.tile_size and job.known is None))
-        scratch = folder / "tiles" / str(noted["attempt"])
-        scratch.mkdir(parents=True, exist_ok=True)
-        facts = _find_changes(
-            job, folder, scratch, int(noted["tile_size"]), stages, rule, inputs, key
-        )
+        size, attempt = int(noted["tile_size"]), str(noted["attempt"])
+        job = replace(job, inputs=inputs, key=key, tile_size=size, attempt=attempt)
+        facts = find_changes(job, folder, stages)
         kept = folder.parent / f".{folder.name}.state"
         if facts is not None:
             shutil.rmtree(kept, ignore_errors=True)
-            shutil.move(scratch / "state", kept)
+            shutil.move(folder / "tiles" / attempt / "state", kept)
         shutil.rmtree(folder / "tiles", ignore_errors=True)
     if facts is not None and job.state is not None:
         put_state(kept, facts, job.state)
     return SeriesMap(target)
 
 
-def _find_changes(
-    job: _Job,
-    folder: Path,
-    scratch: Path,
-    tile_size: int,
-    stages: Stages,
-    rule: str,
-    inputs: Sequence[Mapping[str, Any]],
-    key: str,
-) -> StateFacts | None:
-    """Prepare, fit, score, threshold, clean, date and export; what is done is not redone."""
-    settings = job.settings
-    series, prepared = _prepare(job, stages, partial(find_once, folder))
-    stores = SeriesStores(scratch, series.geobox, tile_size, len(series.bands))
+def find_changes(job: SeriesJob, folder: Path, stages: Stages) -> StateFacts | None:
+    """Prepare, fit, score, threshold, clean, date and export; what is done is not redone.
+
+    Parameters
+    ----------
+    job : SeriesJob
+    folder : Path
+        Of :func:`geochange.io.outputs.new_folder`, with its state.
+    stages : Stages
+
+    Returns
+    -------
+    StateFacts or None
+        Of the state that is left in the scratch folder, where one is asked for.
+    """
+    detector, scratch = job.detector, folder / "tiles" / job.attempt
+    scratch.mkdir(parents=True, exist_ok=True)
+    series, prepared = job.prepare(stages, partial(find_once, folder))
+    stores = SeriesStores(scratch, series.geobox, job.tile_size, len(series.bands))
     before = None if job.known is None or job.state is None else StateFiles(job.state / TILES_NAME)
     after = None if job.state is None else StateFiles(scratch / "state" / TILES_NAME)
     if after is not None:
         after.folder.mkdir(parents=True, exist_ok=True)
-    detector = job.detector
     if job.known is None:
         with stages.stage("fit"):
             fit_series(detector, series, job.smoothing, stages)
@@ -382,106 +306,30 @@ def _find_changes(
         first, count = scored.quarantine[0], len(scored.quarantine)
         note = f"{count} tiles could not be read and are without data; {first['reason']}"
         warnings.warn(note, DataWarning, stacklevel=4)
-    found = choose_threshold(scored.histogram, rule)
-    mask = TileStore(scratch / "mask", series.geobox, tile_size, "uint8", MASK_NODATA)
-    cleaning = Cleaning(
-        max_hole_px=parse_area_px(settings["max_hole"], gsd_m(series.geobox)),
-        min_area_px=parse_area_px(settings["min_area"], gsd_m(series.geobox)),
-        connectivity=int(settings["connectivity"]),
-    )
+    found = choose_threshold(scored.histogram, job.rule)
+    mask = TileStore(scratch / "mask", series.geobox, job.tile_size, "uint8", MASK_NODATA)
     with stages.stage("clean"), once(scratch / "mask.done") as needed:
         if needed:
-            clean(stores.score, mask, found, cleaning, run=stages.run_here)
+            clean(stores.score, mask, found, job.cleaning, run=stages.run_here)
     with stages.stage("pictures"):
         frames = draw_series(series, stages)
         if job.known is not None and job.state is not None:
             frames = Frames.load(job.state / FRAMES_NAME).join(frames)
     everything = series if job.known is None else reopen(job.known, series)
-    learned = dict(detector.describe()) if isinstance(detector, Monitor) else {}
-    method = {"name": job.name, "reason": job.reason, "options": settings["options"], **learned}
     state = None if job.known is None else str(job.state)
     run = describe_series_run(
-        key, method, found, settings, series.geobox, _all_days(job), inputs, series.notes, state
-    )
+        job.key, job.method, found, job.settings, series.geobox, job.days, job.inputs,
+        series.notes, state,
+    )  # fmt: skip
     run |= {"preparation": prepared, "quarantine": scored.quarantine}
     findings = SeriesFindings(
-        series, everything, _all_days(job), stores, mask, scored.histogram, found, frames, run,
-        cleaning.connectivity, cleaning.min_area_px,
+        series, everything, job.days, stores, mask, scored.histogram, found, frames, run,
+        job.cleaning.connectivity, job.cleaning.min_area_px,
     )  # fmt: skip
     write_series_products(findings, folder, scratch, stages)
     run["score_histogram"] = coarsen(scored.histogram).tolist()
     run |= {"seconds": stages.seconds, "peak_memory_bytes": peak_memory_bytes()}
-    facts = None
-    if after is not None and isinstance(detector, Monitor):
+    if after is not None:
         frames.save(scratch / "state" / FRAMES_NAME)
-        facts = _state_facts(job, detector, series, tile_size)
     write_json(folder / "run.json", run)
-    return facts
-
-
-def _prepare(
-    job: _Job, stages: Stages, remember: Callable[..., Any]
-) -> tuple[Series, dict[str, Any]]:
-    """Bring each date to the reference date; new ones to that of the state."""
-    settings = job.settings
-    wanted = {
-        "register": str(settings["register"]),
-        "normalize": str(settings["normalize"]),
-        "mask_clouds": bool(settings["mask_clouds"]),
-    }
-    if wanted == {"register": "off", "normalize": "off", "mask_clouds": False}:
-        return job.series, {}
-    if job.known is None:
-        return prepare_series(job.series, stages, remember=remember, **wanted)  # type: ignore[arg-type]
-    both = with_reference(job.series, job.known, job.resampling)
-    prepared, facts = prepare_series(both, stages, remember=remember, **wanted)  # type: ignore[arg-type]
-    return without_reference(prepared), facts
-
-
-def _choose(series: Series, smoothing: TimeFilter, state: object) -> tuple[str, str]:
-    """Choose a method; one that can keep a state where one is asked for."""
-    name, reason = choose_series_method(series.ordinals)
-    if state is not None and not isinstance(get_series_detector(name), Monitor):
-        return "cusum", "takes one date after the other, which a state needs"
-    return name, reason
-
-
-def _require_monitor(detector: SeriesDetector, name: str, smoothing: TimeFilter) -> Monitor:
-    if not isinstance(detector, Monitor):
-        msg = (
-            f"'{name}' looks at all dates at once and has no state; take harmonic-break, cusum, "
-            "ewma or bfast-monitor"
-        )
-        raise UsageError(msg)
-    if not smoothing.is_idle:
-        msg = "a state takes one date after the other; leave out --denoise and --fill"
-        raise UsageError(msg)
-    return detector
-
-
-def _all_days(job: _Job) -> tuple[Any, ...]:
-    return (*(job.known.dates if job.known else ()), *job.series.days)
-
-
-def _state_facts(job: _Job, detector: Monitor, series: Series, tile_size: int) -> StateFacts:
-    if job.known is not None:
-        return job.known.extend(job.series.days, job.added)
-    height, width = series.shape
-    return StateFacts(
-        method=job.name,
-        options=dict(job.settings["options"]),
-        learned=dict(detector.describe()),
-        days=tuple(day.isoformat() for day in series.days),
-        sources=tuple(absolute([file.path for file in scene.files]) for scene in job.series.scenes),
-        reference=series.reference,
-        bands=series.bands,
-        roles=series.roles,
-        grid={
-            "crs": None if series.geobox.crs is None else str(series.geobox.crs),
-            "affine": list(series.geobox.affine)[:6],
-            "height": height,
-            "width": width,
-        },
-        tile_size=tile_size,
-        settings=dict(job.settings),
-    )
+    return None if after is None else job.sum_up_state()

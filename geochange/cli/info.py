@@ -29,7 +29,7 @@ def command(
     Three dates or more, or a CSV with path,date, are shown as a series.
     """
     if more or str(before).lower().endswith(".csv"):
-        from geochange.timeline import describe_series
+        from geochange.series.overview import describe_series
 
         dates = [before, *([after] if after else []), *more]
         facts = describe_series(before if len(dates) == 1 else dates, pair_arguments)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from geochange.errors import InputError, InputNotFoundError
+from geochange.errors import InputError
+from geochange.io.runfile import load_run
 from geochange.io.score import decode_score
 from geochange.viz import pictures
 
@@ -81,15 +81,7 @@ class ChangeMap:
     @cached_property
     def run(self) -> Mapping[str, Any]:
         """Provenance: the content of ``run.json``."""
-        file = self.path / "run.json"
-        if not file.exists():
-            msg = f"{self.path} is not the output directory of a run: it has no run.json"
-            raise InputNotFoundError(msg)
-        try:
-            content: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            msg = f"{file} is damaged ({error}); run detect again"
-            raise InputError(msg) from error
+        content = load_run(self.path, "a run", "detect")
         if "grid" not in content:
             kind = content.get("kind", "another command")
             msg = f"{self.path} was written by {kind}; give the output directory of detect"

@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import chdtri
 
 from geochange.blocks import BoolArray, FloatArray
 from geochange.errors import UsageError
+from geochange.series.buffer import BUFFER, push, thin
+from geochange.series.gathering import WATCHING, Gathering
 from geochange.series.noise import SceneNoise
 from geochange.series.protocol import Found, Ordinals, State, rate, run_through
-from geochange.series.regression import (
-    TERMS,
-    YEAR,
-    Doubles,
-    add,
-    combine,
-    fit_robustly,
-    harmonic_terms,
-    masked_median,
-    shrink,
-)
-
-BUFFER = 64
-"""Observations that a pixel keeps at most until it has a model."""
-GATHERING, WATCHING = 0, 1
-SCREEN_SIGMAS = 4.42
-"""Tmask: residual of a robust fit, in units of the variogram, of a cloud or its shadow."""
-OUTLIER = 1e-6
-"""Probability of a single observation so far off that is taken for an outlier."""
-GROWTH = 1.33
-"""A model is fitted anew when its time span has grown by this factor (Zhu et al. 2020)."""
-FEW = 24
-"""Up to so many observations it is fitted anew with each."""
-PENALTY = 0.2
-"""Of the lasso, in units of the noise: 20 for reflectance times 10 000 with a noise of 100."""
-FLOOR = 0.3
-"""Share of the noise of the scene below which no pixel's noise is believed."""
+from geochange.series.regression import TERMS
+from geochange.series.watching import Watching
 
 
 class HarmonicBreak(SceneNoise):
@@ -164,20 +137,13 @@ class HarmonicBreak(SceneNoise):
         if not where.size:
             return
         state["seen"][where] += 1
-        at = state["kept"][where]
-        state["days"][at, where] = day
-        state["values"][at, :, where] = values[:, where].T
-        state["kept"][where] = at + 1
+        push(state, where, values[:, where], day)
         watching = state["phase"][where] == WATCHING
-        ready = where[watching]
-        ready = ready[state["kept"][ready] >= self.consecutive]
-        if ready.size:
-            self._watch(state, ready)
-        young = where[~watching]
-        young = young[self._may_start(state, young)]
-        if young.size:
-            self._begin(state, young)
-        self._thin(state, where)
+        Watching(self.consecutive, self.confidence, self.max_angle).decide(state, where[watching])
+        Gathering(self.least_observations, self.least_years, self.confidence, self.noise_).begin(
+            state, where[~watching]
+        )
+        thin(state, where)
 
     def report(self, state: State) -> Found:
         """Say which break of each pixel is the strongest, or what came nearest to one."""
@@ -191,204 +157,3 @@ class HarmonicBreak(SceneNoise):
             state["best_since"].copy(),
             state["best_change"].copy(),
         )
-
-    def _may_start(self, state: State, where: NDArray[np.intp]) -> BoolArray:
-        kept = state["kept"][where]
-        span = state["days"][kept - 1, where] - state["days"][0, where]
-        enough: BoolArray = (kept >= self.least_observations) & (span >= self.least_years * YEAR)
-        return enough
-
-    def _begin(self, state: State, where: NDArray[np.intp]) -> None:
-        """Screen what was gathered, fit a first model, and keep it where it is stable."""
-        kept = state["kept"][where]
-        known = np.arange(BUFFER)[:, None] < kept
-        days, values = state["days"][:, where], state["values"][:, :, where]
-        variogram = self._measure_variogram(values, known)
-        clear = known & ~self._screen(days, values, known, variogram)
-        self._keep(state, where, clear)
-        where, variogram = self._enough(state, where, variogram)
-        if not where.size:
-            return
-        self._sum_up(state, where)
-        state["variogram"][:, where] = variogram
-        self._refit(state, where)
-        stable = self._is_stable(state, where)
-        good, bad = where[stable], where[~stable]
-        state["phase"][good] = WATCHING
-        state["segments"][good] += 1
-        state["kept"][good] = 0
-        if bad.size:  # slide: forget the oldest
-            rest = np.arange(BUFFER)[:, None] < state["kept"][bad]
-            rest[0] = False
-            self._keep(state, bad, rest)
-
-    def _enough(
-        self, state: State, where: NDArray[np.intp], variogram: Doubles
-    ) -> tuple[NDArray[np.intp], Doubles]:
-        enough = self._may_start(state, where)
-        return where[enough], variogram[:, enough]
-
-    def _measure_variogram(self, values: FloatArray, known: BoolArray) -> Doubles:
-        steps = np.abs(np.diff(values, axis=0)).astype(np.float64)
-        both = known[1:] & known[:-1]
-        median = masked_median(steps, both[:, None])
-        least: Doubles = np.maximum(median, FLOOR * self.noise_[:, None])
-        return least
-
-    def _screen(
-        self, days: NDArray[np.int32], values: FloatArray, known: BoolArray, variogram: Doubles
-    ) -> BoolArray:
-        """Find clouds and shadows: far from a robust fit in most bands."""
-        terms = harmonic_terms(days, int(days[0].min()))[:4].transpose(1, 0, 2)
-        most = int(known.sum(axis=0).max())
-        _, residuals = fit_robustly(terms[:most], values[:most], known[:most])
-        far = np.abs(residuals) > SCREEN_SIGMAS * variogram
-        outlying = np.zeros(known.shape, np.bool_)
-        outlying[:most] = far.sum(axis=1) >= max(1, (values.shape[1] + 1) // 2)
-        return outlying
-
-    def _keep(self, state: State, where: NDArray[np.intp], chosen: BoolArray) -> None:
-        """Keep the chosen of the gathered observations, (BUFFER, n), in order."""
-        order = np.argsort(~chosen, axis=0, kind="stable")
-        state["days"][:, where] = np.take_along_axis(state["days"][:, where], order, 0)
-        values = state["values"][:, :, where]
-        state["values"][:, :, where] = np.take_along_axis(values, order[:, None], 0)
-        state["kept"][where] = chosen.sum(axis=0)
-
-    def _thin(self, state: State, where: NDArray[np.intp]) -> None:
-        """Drop every other observation of pixels whose buffer is full before a year is."""
-        full = where[state["kept"][where] >= BUFFER]
-        if full.size:
-            even = np.zeros((BUFFER, full.size), np.bool_)
-            even[::2] = True
-            self._keep(state, full, even)
-
-    def _sum_up(self, state: State, where: NDArray[np.intp]) -> None:
-        for name in ("gram", "moments", "squares"):
-            state[name][..., where] = 0
-        state["count"][where] = 0
-        state["first"][where] = state["days"][0, where]
-        most = int(state["kept"][where].max())
-        for position in range(most):
-            has = where[state["kept"][where] > position]
-            self._add(state, has, state["days"][position, has], state["values"][position][:, has])
-
-    def _add(
-        self, state: State, where: NDArray[np.intp], days: NDArray[np.int32], values: FloatArray
-    ) -> None:
-        """Add an observation to the sums of pixels, values (C, n)."""
-        terms = harmonic_terms(days, ORIGIN)
-        exact = values.astype(np.float64)
-        state["gram"][:, :, where] += terms[:, None] * terms[None]
-        state["moments"][:, :, where] += terms[:, None] * exact[None]
-        state["squares"][:, where] += exact**2
-        state["count"][where] += 1
-        state["last"][where] = days
-
-    def _refit(self, state: State, where: NDArray[np.intp]) -> None:
-        """Fit as many terms as the observations carry."""
-        count = state["count"][where]
-        for least, most, size in ((0, 18, 4), (18, 24, 6), (24, np.inf, TERMS)):
-            some = where[(count >= least) & (count < most)]
-            if some.size:
-                self._fit_terms(state, some, size)
-        state["span"][where] = state["last"][where] - state["first"][where]
-
-    def _fit_terms(self, state: State, where: NDArray[np.intp], size: int) -> None:
-        gram = state["gram"][:size, :size, where]
-        moments = state["moments"][:size, :, where]
-        squares, count = state["squares"][:, where], state["count"][where].astype(np.float64)
-        found = shrink(gram, moments, count, PENALTY * state["variogram"][:, where])
-        rest = squares.copy()
-        for i in range(size):
-            rest -= 2 * found[i] * moments[i]
-            for j in range(size):
-                rest += found[i] * found[j] * gram[i, j]
-        freedom = np.maximum(count - size, 1)
-        state["rmse"][:, where] = np.sqrt(np.maximum(rest, 0) / freedom)
-        state["coefficients"][:, :, where] = 0
-        state["coefficients"][:size, :, where] = found
-
-    def _scale(self, state: State, where: NDArray[np.intp]) -> Doubles:
-        scale: Doubles = np.maximum(state["rmse"][:, where], state["variogram"][:, where])
-        return scale
-
-    def _deviate(self, state: State, where: NDArray[np.intp], position: Any) -> Doubles:
-        """Return observed minus predicted of a buffered observation, float64 (C, n)."""
-        days = state["days"][position, where]
-        terms = harmonic_terms(days, ORIGIN)
-        values = state["values"][position, :, where].T
-        deviation: Doubles = values - combine(terms, state["coefficients"][:, :, where])
-        return deviation
-
-    def _is_stable(self, state: State, where: NDArray[np.intp]) -> BoolArray:
-        """Tell where trend, first and last observation are no change."""
-        years = (state["last"][where] - state["first"][where]) / YEAR
-        slope = np.abs(state["coefficients"][1, :, where].T) * years
-        ends = [0, state["kept"][where] - 1]
-        first, last = (np.abs(self._deviate(state, where, end)) for end in ends)
-        worst = np.maximum(slope, np.maximum(first, last)) / self._scale(state, where)
-        limit = chdtri(len(worst), 1 - self.confidence)
-        stable: BoolArray = add(worst**2) <= limit
-        return stable
-
-    def _watch(self, state: State, where: NDArray[np.intp]) -> None:
-        """Decide about the oldest of the observations that are held back."""
-        scale = self._scale(state, where)
-        raw = np.stack([self._deviate(state, where, p) for p in range(self.consecutive)])
-        relative = raw / scale
-        strength = np.stack([add(part**2) for part in relative])
-        bands = raw.shape[1]
-        limit = float(chdtri(bands, 1 - self.confidence))
-        weakest = strength.min(axis=0)
-        together = mean_angle(relative) <= self.max_angle
-        changed = (weakest > limit) & together
-        self._note(state, where, np.where(together, weakest, np.minimum(weakest, limit / 2)), raw)
-        outlying = ~changed & (strength[0] > float(chdtri(bands, OUTLIER)))
-        self._join(state, where[~changed & ~outlying])
-        self._advance(state, where[~changed])
-        state["phase"][where[changed]] = GATHERING
-
-    def _note(self, state: State, where: NDArray[np.intp], strength: Doubles, raw: Doubles) -> None:
-        """Remember the strongest of all deviations so far."""
-        better = strength > state["best"][where]
-        chosen = where[better]
-        state["best"][chosen] = strength[better]
-        state["best_day"][chosen] = state["days"][0, chosen]
-        state["best_since"][chosen] = state["last"][chosen]
-        state["best_change"][:, chosen] = np.median(raw[:, :, better], axis=0)
-
-    def _join(self, state: State, where: NDArray[np.intp]) -> None:
-        if not where.size:
-            return
-        self._add(state, where, state["days"][0, where], state["values"][0][:, where])
-        span = state["last"][where] - state["first"][where]
-        due = (state["count"][where] <= FEW) | (span >= GROWTH * state["span"][where])
-        if due.any():
-            self._refit(state, where[due])
-
-    def _advance(self, state: State, where: NDArray[np.intp]) -> None:
-        held = self.consecutive
-        state["days"][: held - 1, where] = state["days"][1:held, where]
-        state["values"][: held - 1, :, where] = state["values"][1:held, :, where]
-        state["kept"][where] -= 1
-
-
-ORIGIN = 719_163
-"""Ordinal of 1970-01-01, from which trends count."""
-
-
-def mean_angle(steps: Doubles) -> Doubles:
-    """Return the mean angle in degrees between vectors in succession, (N, C, P) to (P,).
-
-    Examples
-    --------
-    >>> steps = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])[..., None]
-    >>> mean_angle(steps)
-    array([45.])
-    """
-    length = np.sqrt(np.stack([add(step**2) for step in steps]))
-    product = np.stack([add(one * two) for one, two in pairwise(steps)])
-    cosine = product / np.maximum(length[1:] * length[:-1], 1e-12)
-    angles: Doubles = add(np.degrees(np.arccos(np.clip(cosine, -1, 1)))) / len(cosine)
-    return angles

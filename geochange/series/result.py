@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from geochange.errors import InputError, InputNotFoundError
+from geochange.io.runfile import load_run
 
 if TYPE_CHECKING:
     import geopandas
@@ -48,11 +48,7 @@ class SeriesMap:
     @cached_property
     def run(self) -> Mapping[str, Any]:
         """Provenance: the content of ``run.json``."""
-        file = self.path / "run.json"
-        if not file.exists():
-            msg = f"{self.path} is not the output directory of a series: it has no run.json"
-            raise InputNotFoundError(msg)
-        content: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        content = load_run(self.path, "a series", "series")
         if content.get("kind") != "series":
             msg = f"{self.path} was written by {content.get('kind')}; give that of a series"
             raise InputError(msg)
