@@ -28,6 +28,12 @@ from geochange.errors import UsageError, suggest
 
 REQUIRED = "(required)"
 """What stands for the default of an option that has none."""
+OPTICAL = "optical dates of one sensor"
+RADAR = "radar dates (SAR)"
+SENSORS = "dates of different sensors"
+LEARNED = "what a network was trained on, or methods together"
+KINDS = (OPTICAL, RADAR, SENSORS, LEARNED)
+"""Kinds of images in the order in which methods are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class Method:
     Attributes
     ----------
     name : str
+    images : str
+        Kind of images that it is for; ``geochange methods`` lists by it.
     summary : str
         One line: what it measures and when to use it.
     reference : str
@@ -46,6 +54,7 @@ class Method:
     """
 
     name: str
+    images: str
     summary: str
     reference: str
     build: Callable[..., Detector]
@@ -69,96 +78,112 @@ class Method:
 _ENTRIES = (
     Method(
         "autoencoder",
+        SENSORS,
         "Errors of translations between the dates, trained on the pair; any sensors and bands",
         "Luppino et al. 2022",
         Autoencoder,
     ),
     Method(
         "context",
+        OPTICAL,
         "What neither noise, a small shift nor the surroundings explain; optical images",
         "Theiler & Wohlberg 2012; Nielsen 2007",
         ContextDetector,
     ),
     Method(
         "cva",
+        OPTICAL,
         "Length of the spectral difference in noise sigmas; fast, with direction of change",
         "Malila 1980; Bovolo & Bruzzone 2007",
         CVA,
     ),
     Method(
         "ensemble",
+        LEARNED,
         "Several methods as one, by the mean of their scores; short: context+network",
         "Kittler, Hatef, Duin & Matas 1998",
         build_ensemble,
     ),
     Method(
         "faint",
+        OPTICAL,
         "Changes of few pixels and little contrast: matched filter, whitening, clutter around",
         "Nielsen et al. 1998; Reed & Yu 1990",
         FaintDetector,
     ),
     Method(
         "feature-match",
+        OPTICAL,
         "Patches that find no match near; dates aligned to a few pixels only, any bands",
         "Theiler & Wohlberg 2012; Nielsen 2007",
         FeatureMatchDetector,
     ),
     Method(
         "irmad",
+        OPTICAL,
         "Least correlated differences of reweighted canonical variates; immune to gain and offset",
         "Nielsen 2007",
         IRMAD,
     ),
     Method(
         "log-ratio",
+        RADAR,
         "Ratio of local means for SAR amplitude, intensity or decibels",
         "Bovolo & Bruzzone 2005; Conradsen et al. 2003",
         LogRatio,
     ),
     Method(
         "mad",
+        OPTICAL,
         "Differences of canonical variates without reweighting; when most of a scene changed",
         "Nielsen, Conradsen & Simpson 1998",
         MAD,
     ),
     Method(
         "network",
+        LEARNED,
         "A trained network from a checkpoint; knows its bands, pixel size and threshold",
         "Daudt, Le Saux & Boulch 2018",
         NetworkDetector,
     ),
     Method(
         "pca-kmeans",
+        OPTICAL,
         "Principal components of difference blocks in two clusters; decides by itself",
         "Celik 2009",
         PCAKMeans,
     ),
     Method(
         "ratio-clusters",
+        RADAR,
         "SAR: clusters of log ratios train a small network on their sure pixels; seconds more",
         "Gong et al. 2016; Gao et al. 2016",
         RatioClusters,
     ),
     Method(
         "sfa",
+        OPTICAL,
         "Differences of the slowest features, reweighted; immune to gain and offset",
         "Wu, Du & Zhang 2014",
         SFA,
     ),
     Method(
         "structure-graph",
+        SENSORS,
         "Who resembles whom before and after; dates of different sensors, bands in any number",
         "Sun et al. 2021, 2022",
         StructureGraph,
     ),
     Method(
         "translation-gan",
+        SENSORS,
         "As autoencoder, with discriminators that translations must pass; any sensors and bands",
         "Isola et al. 2017",
         TranslationGAN,
     ),
     Method(
         "vae",
+        SENSORS,
         "As autoencoder, with the spread that each translation expects; any sensors and bands",
         "Kingma & Welling 2014; Luppino et al. 2022",
         VariationalAutoencoder,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from geochange.errors import InputError
 from geochange.evaluation.agreement import AgreementCounts
 from geochange.labels.comparison import Comparison, compare
 from geochange.labels.content import Labels
@@ -88,7 +89,10 @@ def measure_agreement(
 
     Raises
     ------
-    GridError, InputError
+    GridError
+        They lie on different grids.
+    InputError
+        No tile was labelled by two of them, or labels cannot be compared.
 
     Examples
     --------
@@ -101,6 +105,12 @@ def measure_agreement(
 def measure_comparison(comparison: Comparison, resamples: int, seed: int) -> Agreement:
     """Do what :func:`measure_agreement` does, with labels that are side by side already."""
     tiles, counts = comparison.count()
+    if not tiles:
+        msg = (
+            f"no tile was labelled by two of {', '.join(comparison.people)}; let them label "
+            "copies of one project (geochange annotate --copy-of)"
+        )
+        raise InputError(msg)
     scores = {name: float(value) for name, value in counts.pooled.scores().items()}
     intervals = counts.intervals(resamples, seed)
     return Agreement(tuple(comparison.people), tiles, counts, scores, intervals)

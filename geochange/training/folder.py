@@ -86,10 +86,12 @@ def require_same(path: Path, config: TrainConfig) -> None:
     old, new = (_flatten(to_table(c)) for c in (parse_config(read_toml(path)), config))
     changed = [n for n in sorted(old | new) if old.get(n) != new.get(n) and n not in FREE]
     if changed:
-        name = changed[0]
+        name, others = changed[0], len(changed) - 1
+        more = f" (and {others} more settings differ)" if others else ""
         msg = (
             f"{path.parent} was trained with {name} = {old.get(name)!r}, now it is "
-            f"{new.get(name)!r} ({len(changed)} settings differ); use the old config or start anew"
+            f"{new.get(name)!r}{more}; use the old config, start anew, or go on from "
+            f"{path.parent / MODEL} with `geochange finetune`"
         )
         raise UsageError(msg)
 

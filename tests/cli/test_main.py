@@ -82,7 +82,8 @@ def test_info_align_vectorize_evaluate_export(capsys, pair, tmp_path):
         assert code == 0, suffix
         assert (tmp_path / f"x.{suffix}").stat().st_size > 100
     code, out, _ = run(capsys, "methods")
-    assert "irmad" in out
+    listed = out[out.index("For radar") : out.index("For dates of different sensors")]
+    assert "ratio-clusters" in listed and "irmad" not in listed and "  irmad" in out
     code, out, _ = run(capsys, "methods", "irmad")
     assert "--set" in out
 

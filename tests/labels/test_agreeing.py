@@ -171,3 +171,12 @@ def test_labels_of_other_images_are_refused(two, pair, tmp_path):
         compare({"ann": two["ann"], "bob": rotated})
     with pytest.raises(InputError, match="two people or more"):
         compare({"ann": two["ann"]})
+
+
+def test_people_without_a_common_tile_are_refused_and_nothing_is_written(pair, tmp_path):
+    half = ["labelled"] * 6 + ["todo"] * 6
+    first, last = ANN[:1], ANN[2:]
+    people = {"ann": make_labels(pair, first, half), "bob": make_labels(pair, last, half[::-1])}
+    with pytest.raises(InputError, match="no tile was labelled by two of ann, bob"):
+        write_agreement(people, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
