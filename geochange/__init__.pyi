@@ -23,6 +23,8 @@ from .exports.masked import clean as clean
 from .exports.masked import threshold as threshold
 from .exports.vectorized import vectorize as vectorize
 from .io.reader import Reader as Reader
+from .judging.predict import predict_image as predict_image
+from .judging.result import Judgement as Judgement
 from .maps.changemap import ChangeMap as ChangeMap
 from .maps.changemap import open_map as open_map
 from .maps.clean import Cleaning as Cleaning

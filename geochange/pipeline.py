@@ -28,6 +28,7 @@ from geochange.detectors.choosing import (
     settle_method,
 )
 from geochange.detectors.features import require_bands
+from geochange.detectors.screened import put_screen, tell_screened
 from geochange.engine.preparing import check_preparation, prepare_pair
 from geochange.engine.resuming import find_once, require_same_fit, require_same_tiles
 from geochange.engine.runner import Runner, count_tasks, open_runner
@@ -65,6 +66,8 @@ def detect(
     model: str | os.PathLike[str] | None = None,
     options: Mapping[str, object] | None = None,
     shift_tolerance: int | None = None,
+    screen: str | os.PathLike[str] | None = None,
+    screen_recall: float | None = None,
     threshold: str | float | None = None,
     min_area: str | int = "4px",
     max_hole: str | int = "4px",
@@ -121,6 +124,12 @@ def detect(
     shift_tolerance : int, optional
         Residual shift between the dates that is forgiven, in pixels, with any method. Default:
         what suits the method; ``context`` forgives 1 px, most others none.
+    screen : str or path, optional
+        A network of the task ``image`` that says where surely nothing changed, so that the method
+        is spared most of the scene; ``auto`` takes a shipped one that fits. Its score there is 0,
+        which then means nothing else, and the threshold is chosen on the rest.
+    screen_recall : float, optional
+        Share of the changed pixels that the screen keeps on its validation data. Default 0.99.
     threshold : str or float, optional
         Rule or score from which a pixel is change; see :func:`geochange.threshold`. Default: what
         suits the method. ``auto`` may find that nothing changed.
@@ -228,6 +237,7 @@ def detect(
     )
     require_bands(features, pair.traits)
     detector = build_detector(choice, shift_tolerance, features)
+    detector = put_screen(detector, plain(screen), screen_recall, pair.traits)
     if uncertainty:
         require_probability(detector, choice.name)
     if sensitivity:
@@ -318,13 +328,15 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
         grid = PreviewGrid(pair.shape, display_bands(pair))
         scored = score_tiles(detector, pair, kept, grid, stages)
         require_valid(int(scored.histogram.sum()), pair)
-    found = choose_threshold(scored.histogram, job.rule, score_at_p=score_at_p)
+    compared, screening, said = tell_screened(detector, scored.histogram)
+    found = choose_threshold(compared, job.rule, score_at_p=score_at_p)
     method = asdict(job.choice) | getattr(detector, "provenance", {})
     run = describe_run(job.key, job.sources, pair, job.inputs, method, found, job.settings)
     run |= prepared.describe() | {"quarantine": scored.quarantine}
-    run |= {"notes": [*pair.notes, *say_lost(left_out, scored)]}
+    run |= {"notes": [*pair.notes, *said, *say_lost(left_out, scored)]}
+    run |= {"screening": screening} if screening else {}
     findings = map_changes(prepared, kept, scored, found, run, job.finish, folder, stages)
     if job.settings["sensitivity"]:
         with stages.stage("sensitivity"):
-            run["sensitivity"] = describe_limits(pair, detector, scored.histogram, found, stages)
+            run["sensitivity"] = describe_limits(pair, detector, compared, found, stages)
     conclude_run(findings, job.finish, folder, stages)

@@ -18,6 +18,7 @@ VERBS = {
     "info": "Show what a file, a date or a pair holds and how it would be brought together.",
     "align": "Register a pair: write both dates on one grid, each pixel where it belongs.",
     "detect": "Find what changed between two images: the main job.",
+    "predict-image": "Say of whole images, or of tiles, whether they changed.",
     "series": "Find when the ground changed over many dates.",
     "vectorize": "Turn a change mask into polygons.",
     "fuse": "Make one change map of several finished runs.",
@@ -53,7 +54,7 @@ class LazyGroup(click.Group):
         """Import and return one verb."""
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"geochange.cli.{cmd_name}")
+        module = importlib.import_module(f"geochange.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

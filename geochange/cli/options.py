@@ -251,6 +251,18 @@ detect_options: Callable[[F], F] = stack(
     denoise_options,
     method_options,
     click.option(
+        "--screen",
+        metavar="MODEL",
+        help="A network of the task image that spares the method what surely did not change: auto, "
+        "a name of `geochange models`, or a .safetensors file. Default: none.",
+    ),
+    click.option(
+        "--screen-recall",
+        type=float,
+        metavar="SHARE",
+        help="Share of the changed pixels that the screen keeps. Default: 0.99.",
+    ),
+    click.option(
         "--min-area",
         default="4px",
         show_default=True,

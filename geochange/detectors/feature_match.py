@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from geochange.blocks import BoolArray, FloatArray, PairBlock, PixelSample, Places
 from geochange.detectors.base import score_from_sigma
 from geochange.detectors.context import select_bands
+from geochange.detectors.detail import REACH_PX, measure_detail
 from geochange.detectors.mad import IRMAD
 from geochange.detectors.matching import find_least, follow, measure_costs, settle_displacement
 from geochange.detectors.misfit import Misfit
@@ -41,11 +42,13 @@ class FeatureMatchDetector:
     displacement; the patch itself may differ from it by ``slack``. A patch that fits well but
     elsewhere thus counts as change as much as one that fits nowhere::
 
-        misfit = cube root of least cost / (noise + texture * variance of the patch)
+        misfit = cube root of least cost / (noise + texture * variance + loss * detail)
         sigma = (misfit - median) / spread
 
-    ``variance`` is the lower one of the two dates; the other numbers are those of the scene, see
-    :class:`geochange.detectors.misfit.Misfit`. Polygons lie where the change is in the before date.
+    ``variance`` is the lower one of the two dates, ``detail`` what is as fine as pixels in the
+    before date (the after date may have been resampled); the other numbers are those of the scene,
+    see :class:`geochange.detectors.misfit.Misfit`. Polygons lie where the change is in the before
+    date.
 
     Parameters
     ----------
@@ -142,7 +145,8 @@ class FeatureMatchDetector:
 
     @property
     def _margin(self) -> int:
-        return SMOOTHING_PX // 2 + self.radius + self.patch // 2 + self.around // 2
+        matched = SMOOTHING_PX // 2 + self.radius + self.around // 2
+        return max(matched, REACH_PX) + self.patch // 2
 
     def fit(self, blocks: Iterable[PairBlock]) -> Self:
         """Learn features and the misfit of unchanged ground from windows around sampled pixels.
@@ -160,11 +164,11 @@ class FeatureMatchDetector:
             piece = replace(piece, before=piece.before[chosen], after=piece.after[chosen])
         self._learn_features(piece, count)
         with np.errstate(invalid="ignore", over="ignore"):
-            cost, variance = self._match(piece)
+            cost, (variance, detail) = self._match(piece)
         places = self._list_core(count, self._margin)
         known = trim(piece.valid, self._margin, piece.stride)[places] & np.isfinite(cost[places])
-        cost, variance = cost[places[known]], variance[places[known]]
-        self.misfit_ = Misfit.learn(cost, variance, self.texture)
+        kept = places[known]
+        self.misfit_ = Misfit.learn(cost[kept], (variance[kept], detail[kept]), self.texture)
         return self
 
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
@@ -221,48 +225,53 @@ class FeatureMatchDetector:
         self.weights_after_ = weight[:, None] * variates.b[:kept]
         self.mean_before_, self.mean_after_ = variates.mean_before, variates.mean_after
 
-    def _describe(self, piece: Piece) -> tuple[FloatArray, FloatArray]:
-        """Return the features of both dates, 0 where invalid, trimmed by the smoothing."""
-        means = BoxMean(piece.valid, SMOOTHING_PX, piece.stride)
-        x, y = (
-            _mix(date, weights, mean, means)
-            for date, weights, mean in (
-                (piece.before, self.weights_before_, self.mean_before_),
-                (piece.after, self.weights_after_, self.mean_after_),
-            )
-        )
-        return x, y
-
-    def _match(self, piece: Piece) -> tuple[FloatArray, FloatArray]:
-        """Return the least cost and the variance of each patch, trimmed by the margin."""
+    def _match(self, piece: Piece) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
+        """Return least cost, and variance and detail of each patch, trimmed by the margin."""
         stride, further = piece.stride, self.around // 2
         known = trim(piece.valid, SMOOTHING_PX // 2, stride)
-        x, y = self._describe(piece)
+        means = BoxMean(piece.valid, SMOOTHING_PX, stride)
+        sharp = _mix(piece.before, self.weights_before_, self.mean_before_, means.unknown)
+        x = _smooth(sharp, means, known)
+        there = _mix(piece.after, self.weights_after_, self.mean_after_, means.unknown)
+        y = _smooth(there, means, known)
         costs = measure_costs((x, y), known, self.radius, self.patch, stride)
         settled = settle_displacement(costs, self.around, self.radius, stride)
+        edge = self._margin - (SMOOTHING_PX // 2 + self.radius + self.patch // 2 + further)
         cost = find_least(trim(costs, further, stride), settled, self.radius, self.slack)
-        means = BoxMean(known, self.patch, stride)
-        here = trim(_measure_variance(x, means), self.radius + further, stride)
-        there = _measure_variance(y, means)
-        there = follow(there, settled, self.radius, self.radius + further, stride)
-        return cost, np.minimum(here, there)
+        variance = self._compare_variances(x, y, BoxMean(known, self.patch, stride), settled)
+        detail = measure_detail(sharp, piece.valid, self.patch, stride)
+        detail = trim(detail, self._margin - REACH_PX - self.patch // 2, stride)
+        return trim(cost, edge, stride), (trim(variance, edge, stride), detail)
+
+    def _compare_variances(
+        self, x: FloatArray, y: FloatArray, means: BoxMean, settled: NDArray[np.intp]
+    ) -> FloatArray:
+        """Return the lower variance of each patch and of its match."""
+        margin, stride = self.radius + self.around // 2, means.stride
+        here = trim(_measure_variance(x, means), margin, stride)
+        there = follow(_measure_variance(y, means), settled, self.radius, margin, stride)
+        return np.minimum(here, there)
 
     def _score(self, piece: Piece) -> FloatArray:
         return score_from_sigma(self.misfit_.sigma(*self._match(piece)))
 
 
 def _mix(
-    date: FloatArray, weights: NDArray[np.float64], mean: NDArray[np.float64], means: BoxMean
+    date: FloatArray, weights: NDArray[np.float64], mean: NDArray[np.float64], unknown: BoolArray
 ) -> FloatArray:
-    """Smoothed features (V, L') of one date; a single 0 where the bands hold none."""
+    """Features (V, L) of one date, 0 where invalid; a single 0 where the bands hold none."""
     pixels = date - mean.astype(np.float32)[:, None]
-    np.copyto(pixels, 0, where=means.unknown)
+    np.copyto(pixels, 0, where=unknown)
     if not len(weights):
         weights = np.zeros((1, len(date)))
-    features = [means.apply(feature.copy()) for feature in mix_bands(weights, pixels)]
-    known = trim(~means.unknown, means.size // 2, means.stride)
-    mixed: FloatArray = np.stack(features) * known
-    return mixed
+    return mix_bands(weights, pixels)
+
+
+def _smooth(features: FloatArray, means: BoxMean, known: BoolArray) -> FloatArray:
+    """Local means (V, L') of features, 0 where the pixel is invalid."""
+    smooth: FloatArray = np.stack([means.apply(feature.copy()) for feature in features])
+    smooth *= known
+    return smooth
 
 
 def _measure_variance(features: FloatArray, means: BoxMean) -> FloatArray:

@@ -14,23 +14,30 @@ from geochange.blocks import MAD_TO_SIGMA, FloatArray
 LEAST_COST = 1e-4
 LEAST_SPREAD = 0.05
 """Of the misfit of unchanged ground, for images without any noise."""
+LARGEST_LOSS = 1 / 9
+"""Of the finest detail: what is left of it in means of 3 x 3 px, when it is in one date alone."""
 PARTS = 10
-"""Groups of like variance whose typical costs a line is laid through."""
+"""Groups of like variance, and of like detail, whose typical costs a plane is laid through."""
 
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """What the cost of a match says: the cube root of ``cost / (noise + texture * variance)``.
+    """What the cost of a match says, beside what unchanged ground like it costs.
 
-    Costs are means of squares; their cube roots are nearly normal, so that sigmas mean the same for
-    ground of any kind.
+    That is the cube root of ``cost / (noise + texture * variance + loss * detail)``. Costs are
+    means of squares; their cube roots are nearly normal, so that sigmas mean the same for ground of
+    any kind.
 
     Attributes
     ----------
     noise : float
         Typical cost.
     texture : float
-        Share of the variance within a patch that its cost grows by where nothing changed.
+        Share of the variance within a patch that its cost grows by where nothing changed: what
+        lies between whole pixels.
+    loss : float
+        The same of the finest detail within the patch: what a sensor folds into other detail, and
+        resampling one date loses.
     median, spread : float
         Of the misfit of unchanged ground.
 
@@ -41,60 +48,72 @@ class Misfit:
 
     noise: float = 0.0
     texture: float = 0.0
+    loss: float = 0.0
     median: float = 0.0
     spread: float = LEAST_SPREAD
 
     @classmethod
-    def learn(cls, cost: FloatArray, variance: FloatArray, most_texture: float) -> Self:
-        """Learn from costs and variances of patches most of which did not change.
+    def learn(cls, cost: FloatArray, kinds: tuple[FloatArray, FloatArray], most: float) -> Self:
+        """Learn from patches most of which did not change.
 
         Parameters
         ----------
-        cost, variance : float32 (n,)
-        most_texture : float
+        cost : float32 (n,)
+        kinds : pair of float32 (n,)
+            Variance and finest detail of each patch.
+        most : float
             Upper limit of ``texture``: change raises cost where there is much to change, too.
 
         Examples
         --------
         >>> rng = np.random.default_rng(0)
-        >>> variance = rng.uniform(0, 4, 5000).astype(np.float32)
-        >>> cost = ((1 + 0.2 * variance) * rng.uniform(0.9, 1.1, 5000)).astype(np.float32)
-        >>> found = Misfit.learn(cost, variance, 0.5)
-        >>> round(found.texture, 2), bool(np.median(found.sigma(cost, variance)) < 1)
-        (0.2, True)
+        >>> variance, detail = rng.uniform(0, 4, (2, 5000)).astype(np.float32)
+        >>> explained = 1 + 0.2 * variance + 0.1 * detail
+        >>> cost = (explained * rng.uniform(0.9, 1.1, 5000)).astype(np.float32)
+        >>> found = Misfit.learn(cost, (variance, detail), 0.5)
+        >>> round(found.texture, 1), round(found.loss, 1)
+        (0.2, 0.1)
+        >>> bool(np.median(found.sigma(cost, (variance, detail))) < 1)
+        True
         """
         if not cost.size:
             return cls()
         noise = float(np.median(cost))
-        texture = min(_measure_growth(cost, variance), most_texture)
-        misfit = cls(noise, texture)._weigh(cost, variance)
+        texture, loss = _measure_growth(cost, kinds)
+        texture, loss = min(texture, most), min(loss, LARGEST_LOSS)
+        misfit = cls(noise, texture, loss)._weigh(cost, kinds)
         median = float(np.median(misfit))
         spread = MAD_TO_SIGMA * float(np.median(np.abs(misfit - median)))
-        return cls(noise, texture, median, max(spread, LEAST_SPREAD))
+        return cls(noise, texture, loss, median, max(spread, LEAST_SPREAD))
 
-    def sigma(self, cost: FloatArray, variance: FloatArray) -> FloatArray:
+    def sigma(self, cost: FloatArray, kinds: tuple[FloatArray, FloatArray]) -> FloatArray:
         """Return by how many sigmas a match is worse than usual, at least 0, float32 (n,).
 
         0 where the cost is not finite.
         """
-        misfit = self._weigh(cost, variance)
+        misfit = self._weigh(cost, kinds)
         np.copyto(misfit, 0, where=~np.isfinite(misfit))
         misfit -= np.float32(self.median)
         misfit /= np.float32(self.spread)
         return np.maximum(misfit, 0, out=misfit)
 
-    def _weigh(self, cost: FloatArray, variance: FloatArray) -> FloatArray:
+    def _weigh(self, cost: FloatArray, kinds: tuple[FloatArray, FloatArray]) -> FloatArray:
+        variance, detail = kinds
         explained = variance * np.float32(self.texture)
+        explained += detail * np.float32(self.loss)
         explained += np.float32(self.noise + LEAST_COST)
         misfit: FloatArray = np.cbrt(cost / explained)
         return misfit
 
 
-def _measure_growth(cost: NDArray[np.floating], variance: NDArray[np.floating]) -> float:
-    """Return by how much typical costs grow with the variance of the patch."""
-    parts = np.array_split(np.argsort(variance, kind="stable"), PARTS)
-    middle = np.array([(np.median(cost[p]), np.median(variance[p])) for p in parts if p.size])
-    typical, varied = middle.astype(np.float64).T
+def _measure_growth(
+    cost: NDArray[np.floating], kinds: tuple[FloatArray, FloatArray]
+) -> tuple[float, float]:
+    """Return by how much typical costs grow with the variance of a patch and with its detail."""
+    parts = [p for kind in kinds for p in np.array_split(np.argsort(kind, kind="stable"), PARTS)]
+    rows = [[np.median(values[p]) for values in (cost, *kinds)] for p in parts if p.size]
+    typical, *varied = np.array(rows, np.float64).T
     weights = 1 / (typical + LEAST_COST)
-    (_, growth), _ = nnls(np.column_stack([weights, varied * weights]), typical * weights)
-    return float(growth)
+    table = np.column_stack([np.ones_like(typical), *varied]) * weights[:, None]
+    (_, texture, loss), _ = nnls(table, typical * weights)
+    return float(texture), float(loss)

@@ -17,6 +17,7 @@ from geochange.detectors.suitability import (
     check_pixel_size,
     check_values,
     choose_dates_bands,
+    require_task,
 )
 from geochange.errors import InputError
 from geochange.nn.card import Card
@@ -118,6 +119,7 @@ class NetworkDetector:
     """
 
     score_is_probability = True
+    task = "pixels"
 
     def __init__(
         self,
@@ -150,6 +152,7 @@ class NetworkDetector:
             check_onnx(device=device, precision=precision, compiled=compiled, adapt=adapt)
         path = find_model(checkpoint)
         self.card: Card = read_onnx_card(path) if onnx else read_card(path)
+        require_task(self.card, self.task)
         if not onnx:
             require_whole(path, self.card)
         self.halo, self.step = self.card.halo, self.card.stride

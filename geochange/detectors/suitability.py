@@ -21,7 +21,7 @@ FRACTION = 2.0
 """Reflectances as fractions stay below it."""
 
 
-def suits(traits: PairTraits, card: Card) -> bool:
+def suits(traits: PairTraits, card: Card, task: str = "pixels") -> bool:
     """Tell whether all that the files say of a pair speaks for a network; in doubt it does not.
 
     Every band that it takes must be there once by its role, the pixel size known and within the
@@ -31,6 +31,8 @@ def suits(traits: PairTraits, card: Card) -> bool:
     ----------
     traits : PairTraits
     card : Card
+    task : str
+        What the network is wanted for.
 
     Examples
     --------
@@ -44,6 +46,8 @@ def suits(traits: PairTraits, card: Card) -> bool:
     >>> suits(PairTraits(names, names, roles, gsd_m=10.0), card)
     False
     """
+    if card.task != task:
+        return False
     if card.bands_before != card.bands_after or traits.gsd_m is None or card.gsd_m is None:
         return False
     wanted = [band.name for band in card.bands_before]
@@ -198,6 +202,28 @@ def check_values(dtype: str, card: Card) -> None:
         "change; bring the scene to such values, or use another network"
     )
     warnings.warn(msg, DataWarning, stacklevel=3)
+
+
+def require_task(card: Card, task: str) -> None:
+    """Refuse a network that decides on something else than what is asked for.
+
+    Raises
+    ------
+    UsageError
+    """
+    if card.task == task:
+        return
+    if card.task == "image":
+        msg = (
+            f"'{card.title}' decides on whole images, not on pixels; use it with `geochange "
+            "predict-image`, or as a screen (detect --screen)"
+        )
+    else:
+        msg = (
+            f"'{card.title}' maps pixels and does not decide on whole images; use it with "
+            '`geochange detect`, or train a network with task = "image"'
+        )
+    raise UsageError(msg)
 
 
 def check_onnx(**options: object) -> None:

@@ -11,7 +11,7 @@ from geochange.io.provenance import describe_file, hash_run, plain
 from geochange.io.scene import Source, describe_date
 from geochange.version import __version__
 
-FILE_SETTINGS = ("mask_before", "mask_after", "aoi", "grid", "model")
+FILE_SETTINGS = ("mask_before", "mask_after", "aoi", "grid", "model", "screen")
 """Settings that may name a file, whose content then counts."""
 NOT_SETTINGS = (
     "before",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from geochange.errors import UsageError
 from geochange.nn.decoders import PyramidDecoder, UNetDecoder
 from geochange.nn.encoders import ResNetEncoder, StridedEncoder, VGGEncoder
+from geochange.nn.image import ImageNet
 from geochange.nn.nested import SNUNet
 from geochange.nn.network import ChangeNet
 from geochange.nn.parts import build_decoder, build_encoder, build_fusions
@@ -156,6 +158,35 @@ def siamese(
     return SiameseNet(
         bands, body, fusions, build_decoder(decoder, fusions, body, chosen), auxiliary=True
     )
+
+
+def image(
+    bands: Bands,
+    *,
+    encoder: str = "strided",
+    fusion: str = "difference+sum",
+    widths: Sequence[int] = (16, 32, 48),
+    depths: Sequence[int] = (0, 1, 1),
+    width: int = 48,
+    shrink: int = 2,
+    dates: int = 2,
+) -> ChangeNet:
+    """Build a network that decides on whole images: changed or not (task ``image``).
+
+    Parameters
+    ----------
+    bands : tuple of int
+    encoder, fusion, widths, depths
+        See :func:`siamese`; the deepest level is compared.
+    width, shrink, dates
+        See :class:`geochange.nn.image.ImageNet`.
+    """
+    if dates not in (1, 2):
+        msg = f"network 'image' looks at 1 date, the after date, or at 2, got dates={dates}"
+        raise UsageError(msg)
+    body = build_encoder(encoder, bands[1] if dates == 1 else max(bands), widths, depths)
+    deepest = build_fusions(fusion, body.widths)[-1]
+    return ImageNet(bands, body, deepest, width=width, shrink=shrink, dates=dates)
 
 
 def _daudt_encoder(bands: int, widths: Sequence[int]) -> VGGEncoder:

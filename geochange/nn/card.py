@@ -9,6 +9,7 @@ from geochange.errors import UsageError
 from geochange.nn.normalization import FixedNormalization, Normalization
 
 MOST_BANDS = 1024
+TASKS = ("pixels", "image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,25 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """How little may be left out so that enough of the change is kept, for the task ``image``.
+
+    Attributes
+    ----------
+    recall : float
+        Share of all changed pixels that lie in images with at least this score.
+    threshold : float
+        The score.
+    false_alarms : float
+        Share of the unchanged images with at least this score.
+    """
+
+    recall: float
+    threshold: float
+    false_alarms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """What a checkpoint says of its network.
 
@@ -85,6 +105,13 @@ class Card:
     automatic : bool
         The network may be chosen by itself for a scene that it fits; False for one that finds a
         kind of change that few ask for.
+    task : str
+        What a score is about: ``pixels``, or the whole ``image``.
+    image_px : int
+        Edge of the images that a network for the task ``image`` was trained on; else 0.
+    recalls : tuple of Recall
+        For the task ``image``: thresholds that keep shares of the change, measured on validation
+        data; rising.
     architecture : str
         Name of the network; this and what follows is filled in by ``save_checkpoint``.
     options : dict
@@ -122,6 +149,9 @@ class Card:
     metrics: tuple[Metric, ...] = ()
     created: str = ""
     automatic: bool = True
+    task: str = "pixels"
+    image_px: int = 0
+    recalls: tuple[Recall, ...] = ()
     architecture: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     stride: int = 1
@@ -133,6 +163,12 @@ class Card:
         counts = len(self.bands_before), len(self.bands_after)
         if min(counts) < 1 or max(counts) > MOST_BANDS:
             msg = f"a card needs 1 to {MOST_BANDS} bands for each date, got {counts}"
+            raise UsageError(msg)
+        if self.task not in TASKS or (self.task == "image") != bool(self.image_px):
+            msg = (
+                f"a card's task is one of {', '.join(TASKS)}, and 'image' needs the size of the "
+                f"images, got '{self.task}' and {self.image_px} px"
+            )
             raise UsageError(msg)
         fixed = self.normalization
         if isinstance(fixed, FixedNormalization) and fixed.bands != counts:

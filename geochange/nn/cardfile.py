@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from geochange.errors import InputError, InputNotFoundError, UsageError
-from geochange.nn.card import Band, Card, Metric, TrainingData
+from geochange.nn.card import Band, Card, Metric, Recall, TrainingData
 from geochange.nn.fields import Fields
 from geochange.nn.normalization import (
     FixedNormalization,
@@ -22,6 +22,7 @@ KEY = "geochange.card"
 FORMAT = 1
 """Version of the card; other ones are refused."""
 MOST_HALO_PX = 1024
+MOST_IMAGE_PX = 4096
 MOST_HEADER_BYTES = 4_000_000
 
 
@@ -146,6 +147,9 @@ def _read_card(f: Fields) -> Card:
         metrics=tuple(_read_metric(p) for p in f.parts("metrics")),
         created=f.text("created", 40),
         automatic=f.flag("automatic") if "automatic" in f.values else True,
+        task=f.text("task", 20) if "task" in f.values else "pixels",
+        image_px=f.whole("image_px", 0, MOST_IMAGE_PX) if "image_px" in f.values else 0,
+        recalls=_read_recalls(f.parts("recalls") if "recalls" in f.values else []),
         architecture=f.text("architecture", 80),
         options=dict(f.part("options").values),
         stride=f.whole("stride", 1, 256),
@@ -157,6 +161,11 @@ def _read_card(f: Fields) -> Card:
 
 def _read_bands(parts: list[Fields]) -> tuple[Band, ...]:
     return tuple(Band(p.text("name", 80), p.optional("wavelength_nm", p.positive)) for p in parts)
+
+
+def _read_recalls(parts: list[Fields]) -> tuple[Recall, ...]:
+    names = "recall", "threshold", "false_alarms"
+    return tuple(Recall(*(p.number(name, 0, 1) for name in names)) for p in parts)
 
 
 def _read_metric(f: Fields) -> Metric:

@@ -63,6 +63,9 @@ def save_checkpoint(path: str | Path, model: ChangeNet, card: Card) -> Card:
     if card.bands != model.recipe.bands:
         msg = f"the card names {card.bands} bands, the network takes {model.recipe.bands}"
         raise UsageError(msg)
+    if card.task != model.task:
+        msg = f"the card says task '{card.task}', the network is for '{model.task}'"
+        raise UsageError(msg)
     weights = {
         name: tensor.detach().to("cpu").contiguous() for name, tensor in model.state_dict().items()
     }
@@ -120,6 +123,9 @@ def load_checkpoint(path: str | Path) -> tuple[ChangeNet, Card]:
     stride = _step(model, windowed=card.windowed)
     if card.stride != stride:
         msg = f"the card of {path} says stride {card.stride}, its network has {stride}"
+        raise InputError(msg)
+    if card.task != model.task:
+        msg = f"the card of {path} says task '{card.task}', its network is for '{model.task}'"
         raise InputError(msg)
     model.load_state_dict(weights, assign=True)
     return model.eval(), card

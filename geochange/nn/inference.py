@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 
 from geochange.errors import ResourceError
 from geochange.nn.ferry import open_ferry
+from geochange.nn.image import shrink_image, shrink_mask, take_shrinking
 from geochange.nn.network import ChangeNet
 from geochange.nn.normalization import LIMIT, Scaling
 from geochange.nn.onnxfile import FLIPS
@@ -83,6 +84,7 @@ class Predictor:
         self.precision = prepared.precision
         self.batch_size: int | None = None
         self._dtype, self._device = prepared.dtype, prepared.device
+        self._shrink = take_shrinking(prepared.model)
         self._stride = prepared.model.stride
         self._run: Callable[[Tensor, Tensor], Tensor] = prepared.model
         self._columns = [_columns(scaling, self._device) for scaling in scalings]
@@ -103,7 +105,7 @@ class Predictor:
         Returns
         -------
         float32 (N, H, W)
-            Scores in [0, 1] on the CPU, also where invalid.
+            Scores in [0, 1] on the CPU, also where invalid; (N, 1, 1) of networks for images.
 
         Raises
         ------
@@ -138,6 +140,9 @@ class Predictor:
     def _score(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
         height, width = valid.shape[-2:]
         *sent, mask = self._ferry.send(before, after, valid)
+        if self._shrink > 1:
+            sent = [shrink_image(date.float(), self._shrink) for date in sent]
+            mask = None if mask is None else shrink_mask(mask, self._shrink)
         dates = [
             self._pad(self._normalize(date, mask, columns))
             for date, columns in zip(sent, self._columns, strict=True)

@@ -21,22 +21,26 @@ MODELS: dict[str, Callable[..., ChangeNet]] = {
     "fc-ef": architectures.fc_ef,
     "fc-siam-conc": architectures.fc_siam_conc,
     "fc-siam-diff": architectures.fc_siam_diff,
+    "image": architectures.image,
     "siamese": architectures.siamese,
     "snunet": architectures.snunet,
     "tinysiam": architectures.tinysiam,
     "unet": architectures.unet,
 }
 
+TASKS = {"image": "image"}
+"""What a network is for where that is not to decide on pixels."""
 
-def list_models() -> tuple[str, ...]:
-    """Return the names of the networks in alphabetical order.
+
+def list_models(task: str = "") -> tuple[str, ...]:
+    """Return the names of the networks in alphabetical order: all, or those for a task.
 
     Examples
     --------
     >>> "tinysiam" in list_models()
     True
     """
-    return tuple(sorted(MODELS))
+    return tuple(sorted(n for n in MODELS if not task or TASKS.get(n, "pixels") == task))
 
 
 def build_model(name: str, bands: tuple[int, int] | int, **options: Any) -> ChangeNet:

@@ -59,8 +59,11 @@ class ChangeNet(nn.Module):
         whose scores are to equal those of the whole image.
     symmetric : bool
         Exchanging the dates leaves the logits as they are.
+    task : str
+        What a logit is about: ``pixels``, each one, or the whole ``image``.
     """
 
+    task = "pixels"
     recipe: Recipe
     stride: int
     symmetric: bool
@@ -85,6 +88,7 @@ class ChangeNet(nn.Module):
         Returns
         -------
         float (N, 1, H, W)
+            Or (N, 1, 1, 1) for the task ``image``.
 
         Raises
         ------

@@ -45,7 +45,8 @@ def describe_network(
     kind = "validation" if split.is_separate else "training"
     count = len(split.validation.scenes)
     scenes = f"1 {kind} scene" if count == 1 else f"{count} {kind} scenes"
-    where = f"{scenes}, threshold chosen on the same pixels"
+    counted = "pixels" if config.task == "pixels" else f"images of {config.chips.size_px} px"
+    where = f"{scenes}, threshold chosen on the same {counted}"
     title = config.card.description or f"{config.model.name} trained on {', '.join(names)}"
     terms = config.card.data_terms or "not stated"
     return Card(
@@ -60,6 +61,9 @@ def describe_network(
         metrics=list_metrics(found.scores, where),
         created=datetime.now(UTC).date().isoformat(),
         automatic=config.card.automatic,
+        task=config.task,
+        image_px=config.chips.size_px if config.task == "image" else 0,
+        recalls=found.recalls,
     )
 
 

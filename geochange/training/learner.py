@@ -150,7 +150,8 @@ def build_learner(
     layout = torch.channels_last if config.compute.channels_last else torch.contiguous_format
     network = network.to(fabric.device).to(memory_format=layout)  # type: ignore[call-overload]
     average = WeightAverage(network, config.optimizer.ema)
-    supervised = Supervised(network, config.loss, frozen).train()
+    judged = config.image if config.task == "image" else None
+    supervised = Supervised(network, config.loss, frozen, judged).train()
     factor = config.start.learning_rate_factor
     optimizer = build_optimizer(network, config.optimizer, factor=factor, new=new)
     model, optimizer = fabric.setup(supervised, optimizer)

@@ -193,9 +193,11 @@ class Loop:
             "step": progress.step,
             "threshold": found.threshold,
             "temperature": found.temperature,
-            "pixels": asdict(found.counts),
+            "images" if self.config.task == "image" else "pixels": asdict(found.counts),
             "scores": found.scores,
         }
+        if found.recalls:
+            progress.best["recalls"] = [asdict(point) for point in found.recalls]
         if self.fabric.is_global_zero:
             card = describe_network(self.config, self.split, self.normalization, found)
             if self.start is not None:

@@ -123,7 +123,14 @@ class Job:
             sampler = ChipSampler(unlabelled.scenes, unlabelled.surveys, config.chips)
             views = ViewMaker(more, sampler, settle(more, normalization), config)
         scalings = settle(kept, normalization)
-        validator = Validator(kept, scalings, config.validation, config.compute.workers)
+        validator = Validator(
+            kept,
+            scalings,
+            config.validation,
+            config.compute.workers,
+            config.image if config.task == "image" else None,
+            config.chips.size_px,
+        )
         self.on_progress("read", 1, 1)
         before, after = training.scenes[0].bands
         learner = build_learner(config, (len(before), len(after)), fabric, start)

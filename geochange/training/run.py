@@ -152,6 +152,12 @@ def _check_network(config: TrainConfig, split: Split) -> None:
     bands = tuple(len(names) for names in split.training.scenes[0].bands)
     with torch.device("meta"):
         network = build_model(config.model.name, (bands[0], bands[1]), **config.model.options)
+    if network.task != config.task:
+        msg = (
+            f"task is '{config.task}', but network '{config.model.name}' is for "
+            f"'{network.task}'; set task = \"{network.task}\", or choose another network"
+        )
+        raise UsageError(msg)
     if config.chips.size_px % network.stride:
         msg = (
             f"'chips.size_px' must be a multiple of {network.stride}, the stride of "
@@ -165,6 +171,7 @@ def _summarise(config: TrainConfig, split: Split, progress: Progress) -> dict[st
         "kind": "train",
         "version": __version__,
         "torch": torch.__version__,
+        "task": config.task,
         "model": config.model.name,
         "steps": progress.step,
         "stopped": progress.stopped or "all steps done",

@@ -12,6 +12,8 @@ from geochange.nn.freezing import rest
 from geochange.nn.losses import ChangeLoss, build_loss
 from geochange.nn.network import ChangeNet, Trace
 from geochange.training.consistency import compare
+from geochange.training.images import judge_chips
+from geochange.training.settings.image import ImageConfig
 from geochange.training.settings.learning import LossConfig
 
 FEATURE_TERM = "contrastive"
@@ -29,6 +31,8 @@ class Supervised(nn.Module):
     config : LossConfig
     frozen : tuple of str
         Modules of the network that stay in evaluation mode.
+    image : ImageConfig, optional
+        Chips are judged as wholes by the finest logits; coarser ones still see pixels.
 
     Examples
     --------
@@ -41,9 +45,14 @@ class Supervised(nn.Module):
     """
 
     def __init__(
-        self, network: ChangeNet, config: LossConfig, frozen: tuple[str, ...] = ()
+        self,
+        network: ChangeNet,
+        config: LossConfig,
+        frozen: tuple[str, ...] = (),
+        image: ImageConfig | None = None,
     ) -> None:
         super().__init__()
+        self.image = image
         self.frozen = frozen
         self.network = network
         self.deep = config.deep
@@ -93,7 +102,8 @@ class Supervised(nn.Module):
 
     def _supervise(self, traced: Trace, label: Tensor) -> Tensor:
         finest, *coarser = traced.logits
-        loss: Tensor = self.loss(finest, label, traced.features)
+        wanted = label if self.image is None else judge_chips(label, self.image)
+        loss: Tensor = self.loss(finest, wanted, traced.features)
         if self.coarse_loss is not None:
             for logits in coarser:
                 large = interpolate(logits.float(), label.shape[1:], mode="bilinear")

@@ -14,6 +14,7 @@ from geochange.errors import InputError
 from geochange.evaluation.counts import UNKNOWN, Counts
 from geochange.evaluation.ranking import ScoreHistogram
 from geochange.io.score import SCORE_LEVELS
+from geochange.nn.card import Recall
 from geochange.nn.network import ChangeNet
 from geochange.nn.windows import STEP_PX
 from geochange.tiles import Tile, TilePlan
@@ -24,9 +25,11 @@ from geochange.training.calibration import (
     log_loss,
 )
 from geochange.training.chips.batches import Batch, run_ahead
+from geochange.training.images import ImageHistogram, count_chips, find_recalls
 from geochange.training.scenes.cache import SceneCache
 from geochange.training.scenes.normalization import Scalings, scale
 from geochange.training.scenes.scene import Sample
+from geochange.training.settings.image import ImageConfig
 from geochange.training.settings.learning import ValidationConfig
 
 SceneTile = tuple[int, Tile]
@@ -47,6 +50,8 @@ class Findings:
         See :func:`geochange.training.calibration.fit_temperature`.
     average_precision, log_loss, calibration_error, calibrated_error : float
         The last is the expected calibration error after the temperature.
+    recalls : tuple of Recall
+        For the task ``image``; see :func:`geochange.training.images.find_recalls`.
     """
 
     counts: Counts
@@ -56,6 +61,7 @@ class Findings:
     log_loss: float
     calibration_error: float
     calibrated_error: float
+    recalls: tuple[Recall, ...] = ()
 
     @property
     def scores(self) -> dict[str, float]:
@@ -95,6 +101,9 @@ def summarise(histogram: ScoreHistogram) -> Findings:
         log_loss=log_loss(histogram),
         calibration_error=calibration_error(histogram),
         calibrated_error=calibration_error(histogram, temperature),
+        recalls=find_recalls(histogram, temperature)
+        if isinstance(histogram, ImageHistogram)
+        else (),
     )
 
 
@@ -111,26 +120,35 @@ class Validator:
     config : ValidationConfig
     workers : int
         Threads that read ahead.
+    image : ImageConfig, optional
+        Chips of ``chip_px`` are judged as wholes.
+    chip_px : int
     """
 
     cache: SceneCache
     scalings: Sequence[Scalings]
     config: ValidationConfig
     workers: int = 0
+    image: ImageConfig | None = None
+    chip_px: int = 0
 
     def score(self, network: ChangeNet, fabric: Fabric) -> ScoreHistogram:
         """Return the histogram of scores by label over all scenes and processes."""
         batches = self._plan(network)[fabric.global_rank :: fabric.world_size]
-        totals = torch.zeros(2, SCORE_LEVELS, dtype=torch.int64, device=fabric.device)
+        rows = 2 if self.image is None else 3
+        totals = torch.zeros(rows, SCORE_LEVELS, dtype=torch.int64, device=fabric.device)
         with torch.inference_mode():
             for batch in run_ahead(self._read, batches, self.workers):
                 there = batch.to(fabric.device)
                 with fabric.autocast():
                     logits = network(there.before, there.after)
-                count_scores(totals, logits[:, 0], there.label)
+                if self.image is None:
+                    count_scores(totals, logits[:, 0], there.label)
+                else:
+                    count_chips(totals, logits[:, 0], there.label, self.image)
         summed: Any = fabric.all_reduce(totals, reduce_op="sum")
-        changed, unchanged = summed.cpu().numpy()
-        return ScoreHistogram(changed, unchanged)
+        counts = summed.cpu().numpy()
+        return ScoreHistogram(*counts) if self.image is None else ImageHistogram(*counts)
 
     def _plan(self, network: ChangeNet) -> list[list[SceneTile]]:
         """Return batches of tiles whose reads are of one size."""
@@ -147,6 +165,8 @@ class Validator:
 
     def _plan_scene(self, shape: tuple[int, int], network: ChangeNet) -> TilePlan:
         """Plan tiles with the context that the network looks at; a lone tile needs none."""
+        if self.image is not None:
+            return TilePlan(shape, self.chip_px)
         radius = STEP_PX if network.radius is None else network.radius
         halo = radius if max(shape) > self.config.tile_px else 0
         size = min(self.config.tile_px, max(shape))

@@ -110,7 +110,9 @@ def detect_mpx_s(model: ChangeNet, device: str, pair: tuple[str, str], folder: s
 def main() -> None:
     """Parse the command line and print the table as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--networks", nargs="+", default=["tinysiam"], choices=list_models())
+    parser.add_argument(
+        "--networks", nargs="+", default=["tinysiam"], choices=list_models("pixels")
+    )
     parser.add_argument("--size", type=int, default=512, help="edge of a tile")
     parser.add_argument("--count", type=int, default=8, help="tiles of a batch")
     parser.add_argument("--scene", type=int, default=4096, help="edge of the scene of detect")

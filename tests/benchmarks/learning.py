@@ -111,7 +111,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("runs", type=Path)
     parser.add_argument("--sets", default="building,oscd")
-    parser.add_argument("--networks", default=",".join(n for n in list_models() if n != "siamese"))
+    parser.add_argument(
+        "--networks", default=",".join(n for n in list_models("pixels") if n != "siamese")
+    )
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--set", dest="words", action="append", default=[])
     parser.add_argument("--finished", action="store_true")

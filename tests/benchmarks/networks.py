@@ -75,7 +75,7 @@ def measure(name: str, bands: int, size: int, repeats: int, cores: int) -> str:
 def main() -> None:
     """Parse the command line and print the table as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--networks", nargs="+", default=list(list_models()))
+    parser.add_argument("--networks", nargs="+", default=list(list_models("pixels")))
     parser.add_argument("--bands", type=int, default=3)
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--repeats", type=int, default=5)

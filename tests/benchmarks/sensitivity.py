@@ -8,8 +8,8 @@ labelled change is masked and what else really changed counts as false alarm, an
 against copies of themselves, half a pixel away, in another light and with noise (``copy``). Every
 method gets the same places, directions and contrasts. A cell is the contrast, in noise sigmas, that
 is found with 90 % at a false-alarm rate of 1e-4, then the one that is found with 50 %; ``-`` is
-more than the largest. The last table is the contrast at 3 x 3 px relative to plain CVA.
-``network:NAME`` is a trained network.
+more than the largest. The last table is the contrast at 3 x 3 px relative to plain CVA, empty for
+methods that do not take a pair. ``network:NAME`` is a trained network.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from geochange.engine.registering import register_pair
 from geochange.engine.runner import open_runner
 from geochange.engine.scoring import fit_detector
 from geochange.engine.stages import Stages
-from geochange.errors import GeochangeWarning
+from geochange.errors import GeochangeError, GeochangeWarning
 
 Row = dict[str, str]
 SIZES_PX = (1.0, 2.0, 3.0, 4.0, 8.0)
@@ -63,6 +63,12 @@ METHODS: dict[str, tuple[str, dict[str, object]]] = {
     "context smoothing 1": ("context", {"smoothing": 1.0}),
     "faint": ("faint", {}),
     "feature-match": ("feature-match", {}),
+    "log-ratio": ("log-ratio", {}),
+    "ratio-clusters": ("ratio-clusters", {}),
+    "structure-graph": ("structure-graph", {}),
+    "autoencoder": ("autoencoder", {}),
+    "vae": ("vae", {}),
+    "translation-gan": ("translation-gan", {}),
 }
 OTB = "Orfeo ToolBox MAD"
 
@@ -120,7 +126,10 @@ def measure_place(
     with open_runner() as runner, Stages(runner) as stages, stages.stage("sensitivity"):
         pair = register_pair(opened, "auto", stages).apply(opened)
         for name in names:
-            yield name, *measure_method(pair, build(name, pair), design, stages)
+            try:
+                yield name, *measure_method(pair, build(name, pair), design, stages)
+            except GeochangeError as error:
+                print(f"{name}: {error}", file=sys.stderr)
 
 
 def build(name: str, pair: Pair) -> Detector:

@@ -138,3 +138,14 @@ def test_flat_ground_among_texture_is_no_change(bands):
     rng = np.random.default_rng(5)
     dates = [before + rng.normal(0, 9, before.shape).astype(np.float32) for _ in range(2)]
     assert (score_pair(*dates) > 0.5).mean() < 0.01
+
+
+def test_what_resampling_loses_is_no_change():
+    rng = np.random.default_rng(2)
+    before = ndimage.gaussian_filter(rng.normal(500, 300, (1, 160, 160)), (0, 2, 2))
+    before[:, 50:110, 50:110] += rng.normal(0, 30, (1, 60, 60))
+    after = ndimage.shift(before, (0, 0.5, 0.5), order=1, mode="nearest")
+    after = ndimage.shift(after, (0, -0.5, -0.5), order=3, mode="nearest")
+    rough = np.s_[60:100, 60:100]
+    dates = (noisy(date.astype(np.float32), seed) for seed, date in enumerate((before, after)))
+    assert (score_pair(*dates, windows=100)[rough] > 0.5).mean() < 0.01

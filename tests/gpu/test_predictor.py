@@ -22,7 +22,7 @@ def make_predictors(name="tinysiam", **options):
     ]
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", list_models("pixels"))
 def test_scores_are_those_of_the_processor(name):
     plain, fast = make_predictors(name, precision="fp32")
     batch = make_batch(2, 128)

@@ -85,7 +85,7 @@ def test_the_network_given_stays_as_it_is(network):
     torch.testing.assert_close(network(before, after), expected, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", list_models("pixels"))
 def test_every_architecture_adapts_and_folds(name, shake):
     bands = (3, 3) if name in ("fc-ef", "unet") else (3, 1)
     model = shake(build_model(name, bands, **SMALL.get(name, {})))

@@ -31,7 +31,7 @@ def plain_score(model, before, after):
         return model(before, after).sigmoid()[:, 0]
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", list_models("pixels"))
 def test_every_network_is_prepared_without_change(name, shake):
     options = {"width": 4} if name == "snunet" else {}
     network = shake(build_model(name, 2, **options))

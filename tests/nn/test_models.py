@@ -31,11 +31,11 @@ def dates(model, height=32, width=64, count=2):
 
 
 def test_names_are_sorted_and_all_are_tested():
-    assert list_models() == tuple(sorted(SMALL))
+    assert list_models("pixels") == tuple(sorted(SMALL))
 
 
 @pytest.mark.parametrize("bands", [1, 3, (3, 1), (2, 13)])
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", list_models("pixels"))
 def test_logits_have_the_shape_of_the_dates(name, bands):
     model = small(name, bands).eval()
     logits = model(*dates(model))
@@ -43,7 +43,7 @@ def test_logits_have_the_shape_of_the_dates(name, bands):
     assert bool(torch.isfinite(logits).all())
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", list_models("pixels"))
 def test_swapping_the_dates_matters_only_where_it_should(name, shake):
     model = shake(small(name)).double()
     before, after = (date.double() for date in dates(model))
@@ -57,7 +57,7 @@ def test_dates_of_different_bands_cannot_be_swapped(name):
 
 
 @pytest.mark.parametrize("bands", [3, (3, 1)])
-@pytest.mark.parametrize("name", sorted(set(list_models()) - {"fc-ef", "unet"}))
+@pytest.mark.parametrize("name", sorted(set(list_models("pixels")) - {"fc-ef", "unet"}))
 def test_both_dates_go_through_the_same_weights(name, bands):
     model = small(name, bands).eval()
     seen = {}
@@ -79,7 +79,7 @@ def test_both_dates_go_through_the_same_weights(name, bands):
 
 
 @pytest.mark.parametrize("bands", [3, (3, 1)])
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", list_models("pixels"))
 def test_training_reaches_every_weight(name, bands):
     model = small(name, bands).train()
     for parameter in (p for n, p in model.named_parameters() if "gate" in n):
@@ -91,7 +91,7 @@ def test_training_reaches_every_weight(name, bands):
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", list_models("pixels"))
 def test_deep_logits_fall_in_resolution_and_begin_with_the_full_one(name):
     model = small(name).eval()
     pair = dates(model)
@@ -103,7 +103,7 @@ def test_deep_logits_fall_in_resolution_and_begin_with_the_full_one(name):
     assert (len(deep) > 1) == (name in {"attention", "siamese", "tinysiam"})
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", list_models("pixels"))
 def test_features_of_each_date_are_there_for_siamese_networks(name):
     model = small(name).eval()
     features = model.trace(*dates(model)).features
@@ -160,7 +160,7 @@ def test_cost_of_one_convolution_is_what_pencil_and_paper_say():
     assert model.training
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", list_models("pixels"))
 def test_wrong_bands_and_sizes_are_refused_in_one_line(name):
     model = small(name, (3, 2))
     with pytest.raises(BandError, match=r"takes 3 and 2 bands, the dates have 3 and 3"):

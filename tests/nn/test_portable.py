@@ -82,7 +82,7 @@ def test_flips_are_averaged_over_whole_strides(scene):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", list_models("pixels"))
 def test_every_architecture_gives_the_scores_of_torch(name, tmp_path):
     scaling = Scaling((90.0, 100.0, 120.0), (20.0, 30.0, 25.0))
     normalization = FixedNormalization(scaling, scaling)

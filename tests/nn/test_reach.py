@@ -114,7 +114,7 @@ def test_a_halo_one_step_too_small_shows(shake):
 
 
 def test_folding_changes_nothing_but_the_layers(shake):
-    for name in list_models():
+    for name in list_models("pixels"):
         options = {"width": 4} if name == "snunet" else {}
         model = shake(build_model(name, 2, **options)).double()
         dates = [torch.randn(1, 2, 32, 32, dtype=torch.float64) for _ in range(2)]

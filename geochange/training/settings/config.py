@@ -11,11 +11,12 @@ from typing import Any
 
 from geochange.errors import UsageError
 from geochange.nn.shelf import locate_model
-from geochange.training.settings.checks import require
+from geochange.training.settings.checks import require, require_one
 from geochange.training.settings.chips import AugmentConfig, ChipConfig, SynthesisConfig
 from geochange.training.settings.data import DataConfig
+from geochange.training.settings.image import ImageConfig
 from geochange.training.settings.learning import (
-    DEFAULT_MODEL,
+    DEFAULT_MODELS,
     CardConfig,
     ComputeConfig,
     LossConfig,
@@ -28,6 +29,8 @@ from geochange.training.settings.start import StartConfig
 from geochange.training.settings.toml import build, override, read_toml, to_table, write_toml
 from geochange.training.settings.unlabelled import UnlabelledConfig
 
+TASKS = tuple(DEFAULT_MODELS)
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -37,13 +40,15 @@ class TrainConfig:
     ----------
     output : str
         Folder to make; ``-o`` goes before it.
+    task : str
+        What is decided on: ``pixels``, or ``image``: each chip as a whole is changed or not.
     steps : int
         Batches to learn from, unless training stops early.
     seed : int
         Of weights, batches and all else that is drawn.
     log_every : int
         Steps between rows of ``metrics.csv``.
-    data, start, model, chips, augment, synthesis : dataclass
+    data, start, model, image, chips, augment, synthesis : dataclass
     unlabelled, loss, optimizer, validation, compute, card : dataclass
         Tables of settings.
 
@@ -55,12 +60,14 @@ class TrainConfig:
     """
 
     output: str = ""
+    task: str = "pixels"
     steps: int = 4000
     seed: int = 0
     log_every: int = 20
     data: DataConfig = field(default_factory=DataConfig)
     start: StartConfig = field(default_factory=StartConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    image: ImageConfig = field(default_factory=ImageConfig)
     chips: ChipConfig = field(default_factory=ChipConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
@@ -72,6 +79,7 @@ class TrainConfig:
     card: CardConfig = field(default_factory=CardConfig)
 
     def __post_init__(self) -> None:
+        require_one("task", self.task, TASKS)
         require(self.steps >= 1, "steps", self.steps, "1 or more")
         require(self.seed >= 0, "seed", self.seed, "0 or more")
         require(self.log_every >= 1, "log_every", self.log_every, "1 or more")
@@ -81,8 +89,10 @@ class TrainConfig:
             sizes["unlabelled.batch_size"] = self.unlabelled.batch_size
         for name, size in sizes.items():
             require(size % processes == 0, name, size, f"a multiple of the {processes} processes")
+        alone = self.task == "pixels" or not self.unlabelled.sources
+        require(alone, "task", self.task, "'pixels' with unlabelled.sources")
         if not (self.model.name or self.start.checkpoint):
-            named = dataclasses.replace(self.model, name=DEFAULT_MODEL)
+            named = dataclasses.replace(self.model, name=DEFAULT_MODELS[self.task])
             object.__setattr__(self, "model", named)
 
     def to_toml(self) -> str:

@@ -9,6 +9,11 @@ from geochange.training.settings.checks import require, require_one
 SCHEDULES = ("cosine", "poly", "constant")
 PRECISIONS = ("fp32", "bf16")
 DEFAULT_MODEL = "tinysiam"
+DEFAULT_MODELS = {
+    "pixels": DEFAULT_MODEL,
+    "image": "image",
+}
+"""Network of each task where the config names none."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +24,8 @@ class ModelConfig:
     ----------
     name : str
         ``tinysiam``, ``fc-ef``, ``fc-siam-conc``, ``fc-siam-diff``, ``unet``, ``snunet``, ``bit``,
-        ``attention`` or ``siamese``. Default: that of the checkpoint that training starts from, or
-        else ``tinysiam``.
+        ``attention`` or ``siamese``; ``image`` for the task ``image``. Default: that of the
+        checkpoint that training starts from, or else ``tinysiam``, or ``image``.
     options : dict
         Of that network, such as ``{ widths = [8, 16, 32] }``.
     """

@@ -1,0 +1,1 @@
+"""Whole images judged: changed or not, and how surely."""
