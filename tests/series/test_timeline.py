@@ -65,6 +65,16 @@ def test_a_run_leaves_when_how_surely_and_how_much(paths, tmp_path):
     assert "data:image/gif" in report
 
 
+def test_an_animation_in_all_colours_stands_for_the_other(paths, tmp_path):
+    result = detect_series(paths, tmp_path / "out", animation="apng")
+    assert (result.path / "animation.png").exists()
+    assert not (result.path / "animation.gif").exists()
+    assert "data:image/png" in result._repr_html_()
+    assert "--animation apng" in result.run["command"]
+    with pytest.raises(UsageError, match="unknown animation"):
+        detect_series(paths, tmp_path / "out2", animation="avi")
+
+
 def test_rasters_are_cogs_with_names(paths, tmp_path):
     result = detect_series(paths, tmp_path / "out")
     for name in ("date", "magnitude", "score", "mask"):
