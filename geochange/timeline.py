@@ -22,6 +22,7 @@ from geochange.errors import DataWarning
 from geochange.exports.animation import check_animation
 from geochange.exports.seriesproducts import SeriesFindings, write_series_products
 from geochange.exports.seriesrun import describe_series_run, fingerprint_series
+from geochange.exports.stac import write_item
 from geochange.io.outputs import (
     new_folder,
     once,
@@ -336,5 +337,6 @@ def find_changes(job: SeriesJob, folder: Path, stages: Stages) -> StateFacts | N
     run |= {"seconds": stages.seconds, "peak_memory_bytes": peak_memory_bytes()}
     if after is not None:
         frames.save(scratch / "state" / FRAMES_NAME)
+    write_item(run, folder, folder.name.removesuffix(".partial"))
     write_json(folder / "run.json", run)
     return None if after is None else job.sum_up_state()

@@ -38,6 +38,7 @@ DESCRIPTIONS = {
     "animation.gif": "the dates, with the changes appearing",
     "animation.png": "the dates, with the changes appearing",
     "report.html": "report with a plot along time for each change",
+    "item.json": "STAC item",
     "run.json": "how this was made",
 }
 AT_ADD = ("workers", "threads", "scheduler", "dates", "overwrite", "resume")

@@ -35,7 +35,7 @@ def paths(write_series):
 
 def test_a_run_leaves_when_how_surely_and_how_much(paths, tmp_path):
     result = detect_series(paths, tmp_path / "out")
-    for name in (*PRODUCTS, "run.json"):
+    for name in (*PRODUCTS, "item.json", "run.json"):
         assert (result.path / name).exists(), name
     days = result.read_days()
     built = np.datetime64(result.days[5])
