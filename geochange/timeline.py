@@ -19,8 +19,10 @@ from geochange.engine.resuming import find_once, require_same_tiles
 from geochange.engine.runner import open_runner
 from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_nothing
 from geochange.errors import DataWarning
+from geochange.exports.animation import check_animation
 from geochange.exports.seriesproducts import SeriesFindings, write_series_products
 from geochange.exports.seriesrun import describe_series_run, fingerprint_series
+from geochange.exports.stac import write_item
 from geochange.io.outputs import (
     new_folder,
     once,
@@ -82,6 +84,7 @@ def detect_series(
     denoise: str = "none",
     denoise_window: int = 5,
     fill: str = "none",
+    animation: str = "gif",
     state: str | os.PathLike[str] | None = None,
     tile_size: int | None = None,
     workers: int = 0,
@@ -121,6 +124,8 @@ def detect_series(
         Filter along time over ``denoise_window`` valid dates.
     fill : {'none', 'linear', 'previous'}
         Give dates without data a value from those around, where there are some on both sides.
+    animation : {'gif', 'apng'}
+        ``gif`` has 256 colours and opens anywhere; ``apng`` has all and is larger.
     state : path, optional
         Keep there what the method knows of every pixel, so that :func:`update_series` can add new
         dates without the archive; for methods that take one date after the other.
@@ -146,6 +151,7 @@ def detect_series(
     settings = {name: plain(given[name]) for name in SETTINGS} | {"options": dict(options or {})}
     smoothing = TimeFilter(denoise, denoise_window, fill)
     check_preparation(register, normalize)
+    check_animation(animation)
     series = open_series(
         images,
         dates=dates,
@@ -227,7 +233,7 @@ def update_series(
 SETTINGS = (
     "method", "threshold", "min_area", "max_hole", "connectivity", "reference", "bands", "aoi",
     "masks", "mask_codes", "mask_clouds", "resampling", "nodata", "register", "normalize",
-    "denoise", "denoise_window", "fill",
+    "denoise", "denoise_window", "fill", "animation",
 )  # fmt: skip
 """Parameters that change what is found, beside the options of the method."""
 
@@ -324,12 +330,13 @@ def find_changes(job: SeriesJob, folder: Path, stages: Stages) -> StateFacts | N
     run |= {"preparation": prepared, "quarantine": scored.quarantine}
     findings = SeriesFindings(
         series, everything, job.days, stores, mask, scored.histogram, found, frames, run,
-        job.cleaning.connectivity, job.cleaning.min_area_px,
+        job.cleaning.connectivity, job.cleaning.min_area_px, job.animation,
     )  # fmt: skip
     write_series_products(findings, folder, scratch, stages)
     run["score_histogram"] = coarsen(scored.histogram).tolist()
     run |= {"seconds": stages.seconds, "peak_memory_bytes": peak_memory_bytes()}
     if after is not None:
         frames.save(scratch / "state" / FRAMES_NAME)
+    write_item(run, folder, folder.name.removesuffix(".partial"))
     write_json(folder / "run.json", run)
     return None if after is None else job.sum_up_state()

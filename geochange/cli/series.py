@@ -36,7 +36,9 @@ DESCRIPTIONS = {
     "changes.geojson": "the same in WGS 84",
     "changes.qgz": "QGIS project whose temporal controller plays the dates",
     "animation.gif": "the dates, with the changes appearing",
+    "animation.png": "the dates, with the changes appearing",
     "report.html": "report with a plot along time for each change",
+    "item.json": "STAC item",
     "run.json": "how this was made",
 }
 AT_ADD = ("workers", "threads", "scheduler", "dates", "overwrite", "resume")
@@ -103,6 +105,9 @@ AT_ADD = ("workers", "threads", "scheduler", "dates", "overwrite", "resume")
 @click.option("--min-area", default="4px", show_default=True, help="Smallest change kept.")
 @click.option("--max-hole", default="1px", show_default=True, help="Largest hole that is filled.")
 @click.option("--connectivity", callback=parse_connectivity, default="8", show_default=True)
+@click.option(
+    "--animation", default="gif", show_default=True, help="gif, or apng: more colours, larger."
+)
 @click.option(
     "--state",
     type=click.Path(),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from geochange.engine.allocator import give_back
 from geochange.engine.runner import TILES_IN_FLIGHT, Rescue, Runner, run_in_window
 from geochange.tiles import Tile
 
@@ -57,6 +58,7 @@ class Stages:
         start = time.perf_counter()
         self.on_progress(name, 0, 1)
         yield
+        give_back()
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
         self.on_progress(name, 1, 1)
 

@@ -39,6 +39,14 @@ ASSETS: Mapping[str, tuple[str, Mapping[str, object]]] = {
         "uncertainty.tif",
         {"type": COG, "roles": ["data", "uncertainty"], "bands": [UNCERTAINTY_BAND]},
     ),
+    "date": (
+        "date.tif",
+        {"type": COG, "roles": ["data"], "title": "decimal year of each change"},
+    ),
+    "magnitude": (
+        "magnitude.tif",
+        {"type": COG, "roles": ["data"], "title": "after minus before, a band a band"},
+    ),
     "changes": (
         "changes.gpkg",
         {"type": "application/geopackage+sqlite3", "roles": ["data"], "title": "change polygons"},
@@ -59,6 +67,14 @@ ASSETS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "after": (
         "quicklook/after.png",
         {"type": "image/png", "roles": ["thumbnail", "overview"], "title": "the date after"},
+    ),
+    "animation": (
+        "animation.gif",
+        {"type": "image/gif", "roles": ["thumbnail", "overview"], "title": "all dates"},
+    ),
+    "animation_apng": (
+        "animation.png",
+        {"type": "image/apng", "roles": ["overview"], "title": "all dates, in all colours"},
     ),
 }
 """Key to file and description; a run lists those that it has."""

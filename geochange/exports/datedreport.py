@@ -62,7 +62,7 @@ class SeriesReport:
     colors : mapping
         Colour of each day.
     animation, map : bytes
-        GIF and PNG.
+        GIF or APNG, and PNG.
     lost : str
         What could not be read; empty where nothing is missing.
     """
@@ -113,8 +113,9 @@ def write_series_report(data: SeriesReport, path: Path) -> Path:
     return path
 
 
-def _gif_uri(image: bytes) -> str:
-    return f"data:image/gif;base64,{base64.b64encode(image).decode()}"
+def _animation_uri(image: bytes) -> str:
+    kind = "gif" if image.startswith(b"GIF") else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
-TEMPLATES.filters["gif"] = _gif_uri
+TEMPLATES.filters["animation"] = _animation_uri

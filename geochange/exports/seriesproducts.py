@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.engine.stages import Stages
+from geochange.exports.animation import ANIMATIONS, animate
 from geochange.exports.changes import best_changes
 from geochange.exports.cog import write_mask, write_score
 from geochange.exports.dated import (
@@ -45,7 +46,7 @@ from geochange.series.scoring import SeriesStores
 from geochange.series.stack import Series
 from geochange.tiles import Tile
 from geochange.viz import pictures
-from geochange.viz.timelines import draw_frames, encode_gif, plot_lines, time_colours
+from geochange.viz.timelines import plot_lines, time_colours
 
 REPORTED_CHANGES = 24
 PROFILE_VALUES = 400_000_000
@@ -72,6 +73,7 @@ class SeriesFindings:
     run : dict
         Provenance so far; its ``changes`` are filled here.
     connectivity, least_px : int
+    animation : {'gif', 'apng'}
     """
 
     series: Series
@@ -85,6 +87,7 @@ class SeriesFindings:
     run: dict[str, Any]
     connectivity: int
     least_px: float
+    animation: str = "gif"
 
     @property
     def zero(self) -> date:
@@ -112,8 +115,8 @@ def write_series_products(
         _write_polygons(findings, days, found, folder, stages)
     small = shrink_days(days, findings.zero.toordinal(), DAY_NODATA, findings.frames.factor)
     with stages.stage("report"):
-        animation = _animate(findings, small)
-        (folder / "animation.gif").write_bytes(animation)
+        animation = animate(findings.frames, findings.days, small, findings.animation)
+        (folder / ANIMATIONS[findings.animation]).write_bytes(animation)
         shown = [
             _show(findings, reader, day, folder)
             for reader, day in zip(
@@ -206,14 +209,6 @@ def _write_polygons(
     }
 
 
-def _animate(findings: SeriesFindings, small: NDArray[np.int32]) -> bytes:
-    frames = findings.frames
-    times = 1 if max(small.shape) >= 240 else -(-240 // max(small.shape))
-    views = [frame.repeat(times, axis=0).repeat(times, axis=1) for frame in frames.render()]
-    changed = small.repeat(times, axis=0).repeat(times, axis=1)
-    return encode_gif(draw_frames(views, frames.days, changed, time_colours(findings.days)))
-
-
 def _show(findings: SeriesFindings, reader: DateReader, day: date, folder: Path) -> ShownDate:
     bands = list(findings.frames.bands)
     located = reader.locate(bands)
@@ -222,7 +217,7 @@ def _show(findings: SeriesFindings, reader: DateReader, day: date, folder: Path)
         vrt = folder / "dates" / f"{day}.vrt"
         vrt.parent.mkdir(exist_ok=True)
         path, numbers = str(write_stack_vrt(located, vrt)), tuple(range(1, len(located) + 1))
-    limits = list(findings.frames.limits())[: len(bands)]
+    limits = list(findings.frames.limits)[: len(bands)]
     for maps in reversed(reader.radiometry):
         limits = invert_limits(limits, [maps[band] for band in bands])
     return ShownDate(path, numbers, tuple(limits), reader.readers[0].file.geobox.crs, day)
@@ -270,7 +265,7 @@ def _draw_map(
     frames: Frames, small: NDArray[np.int32], colours: dict[str, str]
 ) -> NDArray[np.uint8]:
     """Paint the dates of change over the last date in grey."""
-    last = frames.render()[-1]
+    last = frames.render(-1)
     grey = last[..., :3].mean(axis=2, keepdims=True) * 0.5 + 110
     picture = np.dstack([np.repeat(grey, 3, axis=2), last[..., 3:]]).astype(np.uint8)
     for ordinal in np.unique(small[small > 0]):
@@ -290,7 +285,7 @@ def _list_changes(
     series = findings.everything
     values = 0 if series is None else len(series) * len(series.bands) * len(rows) * 80**2
     if series is not None and values <= PROFILE_VALUES:
-        limits = findings.frames.limits()
+        limits = findings.frames.limits
         profiles = list(
             profile_changes(series, shapes, intervals, findings.frames.bands, limits, stages)
         )

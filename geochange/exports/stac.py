@@ -144,16 +144,24 @@ def grid_of(run: Mapping[str, Any]) -> GeoBox:
 
 
 def date_span(run: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return begin and end of the time between two dates; None when neither is known.
+    """Return begin and end of the time of a run's dates; None when none is known.
 
     Examples
     --------
     >>> date_span({"inputs": {"before": {"date": "2021-06-05"}, "after": {"date": None}}})
     ('2021-06-05T00:00:00Z', '2021-06-05T00:00:00Z')
     """
-    given = [run["inputs"][when]["date"] for when in ("before", "after")]
+    given = run["days"] if "days" in run else [one["date"] for _, one in _name_inputs(run)]
     days = sorted(day for day in given if day)
     return (f"{days[0]}T00:00:00Z", f"{days[-1]}T00:00:00Z") if days else None
+
+
+def _name_inputs(run: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return what each date is called, and its date and files: of a pair, or of a series."""
+    inputs = run["inputs"]
+    if isinstance(inputs, Mapping):
+        return [(when, inputs[when]) for when in ("before", "after")]
+    return [(str(one["date"]), one) for one in inputs]
 
 
 def _bbox(areas: list[shapely.Geometry]) -> list[float] | None:
@@ -193,8 +201,8 @@ def _describe_findings(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _link_inputs(run: Mapping[str, Any], folder: Path) -> Iterator[dict[str, str]]:
-    for when in ("before", "after"):
-        for file in run["inputs"][when]["files"]:
+    for name, one in _name_inputs(run):
+        for file in one["files"]:
             path = str(file["path"])
             href = path if "://" in path else locate(path, folder)
-            yield {"rel": "derived_from", "href": href, "title": when}
+            yield {"rel": "derived_from", "href": href, "title": name}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from random import Random
 
 import rasterio
 
@@ -13,16 +13,22 @@ Datasets = tuple[rasterio.DatasetReader, ...]
 Key = tuple[str, Hashable, *tuple[Hashable, ...]]
 """Path of a file, its stamp, and what else tells one way of opening it from another."""
 
-MAX_OPEN_FILES = 64
-"""Handles that are kept at a time, for each thread and for those that take turns."""
+MAX_OPEN_FILES = 32
+"""Handles that are kept at a time, for each thread and for those that take turns: each holds about
+two blocks of its file beside GDAL's cache, so more dates must not mean more of them."""
 
 
 class _Pool:
-    """Open datasets, the least recently used first."""
+    """Open datasets; a full pool closes any, chosen by a seeded dice.
+
+    Tiles read the same files in the same order, so the one that was used the longest ago would
+    always be the one that is needed next.
+    """
 
     def __init__(self) -> None:
-        self.open: OrderedDict[Key, Datasets] = OrderedDict()
+        self.open: dict[Key, Datasets] = {}
         self.lock = threading.Lock()
+        self.dice = Random(0)
 
     def get(self, key: Key, open_file: Callable[[], Datasets]) -> Datasets:
         if key not in self.open:
@@ -30,9 +36,8 @@ class _Pool:
             for other in [k for k in self.open if k[0] == path and k[1] != stamp]:
                 self.close(other)
             while len(self.open) >= MAX_OPEN_FILES:
-                self.close(next(iter(self.open)))
+                self.close(self.dice.choice(list(self.open)))
             self.open[key] = open_file()
-        self.open.move_to_end(key)
         return self.open[key]
 
     def close(self, key: Key) -> None:

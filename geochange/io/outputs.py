@@ -43,7 +43,7 @@ OWN_NAMES = (
     "displacements.png", "item.json", "*.aux.xml", "*.qmd", "*.ovr", STATE_NAME,
     "attribution.tif", "explanation.*", "sensitivity.*",
     "A", "B", "label", "list", "manifest.*",
-    "date.tif", "magnitude.tif", "animation.gif", "dates",
+    "date.tif", "magnitude.tif", "animation.*", "dates",
     "agreement.json", "tiles.csv", "disagreement.*", "consensus", "consensus.*",
 )  # fmt: skip
 """What a result may hold: ours, and what QGIS and GDAL put beside it."""

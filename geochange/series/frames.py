@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from geochange.tiles import Tile, TilePlan
 from geochange.viz.pictures import Limits, choose_display_bands, render_rgb, stretch_limits
 
 MOST_FRAMES = 20
+STRETCH_CELLS = 1_000_000
 FRAME_PX = 720
 TILE_PX = 512
 
@@ -47,17 +50,17 @@ class Frames:
     factor: int
     bands: tuple[int, ...]
 
+    @cached_property
     def limits(self) -> Limits:
-        """Return one stretch for all dates."""
-        known = [~np.isnan(image[0]) for image in self.images]
-        return stretch_limits(list(np.nan_to_num(self.images)), known)
+        """One stretch for all dates, from an even choice of their cells."""
+        step = max(1, math.isqrt(self.images[:, 0].size // STRETCH_CELLS))
+        thin = self.images[..., ::step, ::step]
+        return stretch_limits(list(thin), [~np.isnan(image[0]) for image in thin])
 
-    def render(self) -> list[NDArray[np.uint8]]:
-        """Return pictures, uint8 (h, w, 4)."""
-        limits = self.limits()
-        return [
-            render_rgb(np.nan_to_num(image), ~np.isnan(image[0]), limits) for image in self.images
-        ]
+    def render(self, position: int) -> NDArray[np.uint8]:
+        """Return the picture of one of the dates, uint8 (h, w, 4)."""
+        image = self.images[position]
+        return render_rgb(np.nan_to_num(image), ~np.isnan(image[0]), self.limits)
 
     def join(self, later: Frames) -> Frames:
         """Return both, thinned evenly to what an animation shows."""

@@ -91,6 +91,11 @@ class SeriesJob:
         return settled | self.learned
 
     @property
+    def animation(self) -> str:
+        """Kind of animation; states of earlier versions name none."""
+        return str(self.settings.get("animation", "gif"))
+
+    @property
     def cleaning(self) -> Cleaning:
         """How the mask is cleaned."""
         size = gsd_m(self.series.geobox)

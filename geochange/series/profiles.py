@@ -66,28 +66,32 @@ def profile_changes(
     windows = [_frame(change) for change in changes_px]
 
     def profile(tile: Tile) -> Profile | None:
-        try:
-            images, valid = series.read(tile.read)
-        except InputError:
-            return None
         place = Affine.translation(tile.read.col, tile.read.row)
         change = changes_px[tile.index]
         inside = rasterize([change], tile.read.shape, transform=place, dtype="uint8") == 1
-        known = valid & inside
-        count = known.sum(axis=(1, 2))
-        total = (images * known[:, None]).sum(axis=(2, 3), dtype=np.float64)
-        values = np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], np.nan)
-        chips: list[bytes] = []
-        for position in picture_indices(series.days, intervals[tile.index]):
-            chip = pictures.render_rgb(images[position][list(shown)], valid[position], limits)
-            edge = pictures.outline(inside.astype(np.uint8))
-            if chips:
-                chip[edge] = (*pictures.CHANGE_COLOUR, 255)
-            chips.append(pictures.encode_webp(pictures.enlarge(chip, THUMBNAIL_PX), THUMBNAIL_PX))
-        return Profile(values, chips[0], chips[1])
+        wanted = picture_indices(series.days, intervals[tile.index])
+        values = np.full((len(series), len(series.bands)), np.nan)
+        chips = {}
+        try:
+            for position, (image, valid) in enumerate(series.walk(tile.read)):
+                known = valid & inside
+                if known.any():
+                    total = (image * known).sum(axis=(1, 2), dtype=np.float64)
+                    values[position] = total / np.count_nonzero(known)
+                if position in wanted:
+                    chips[position] = pictures.render_rgb(image[list(shown)], valid, limits)
+        except InputError:
+            return None
+        before, after = (chips[position].copy() for position in wanted)
+        after[pictures.outline(inside.astype(np.uint8))] = (*pictures.CHANGE_COLOUR, 255)
+        return Profile(values, *(_encode(chip) for chip in (before, after)))
 
     tiles = [Tile(number, window, window) for number, window in enumerate(windows)]
     yield from stages.run_here(profile, tiles, in_flight=2)
+
+
+def _encode(chip: NDArray[np.uint8]) -> bytes:
+    return pictures.encode_webp(pictures.enlarge(chip, THUMBNAIL_PX), THUMBNAIL_PX)
 
 
 def _frame(change_px: Any) -> Window:

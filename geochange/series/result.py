@@ -121,11 +121,12 @@ class SeriesMap:
             f"<tr><td>{html.escape(day)}</td><td>{found['count']}</td></tr>"
             for day, found in self.run["changes"]["by_day"].items()
         )
-        animation = self.path / "animation.gif"
         picture = ""
-        if animation.exists():
-            data = base64.b64encode(animation.read_bytes()).decode()
-            picture = f'<img style="max-width:480px" src="data:image/gif;base64,{data}">'
+        for name, kind in (("animation.gif", "gif"), ("animation.png", "png")):
+            file = self.path / name
+            if file.exists():
+                data = base64.b64encode(file.read_bytes()).decode()
+                picture = f'<img style="max-width:480px" src="data:image/{kind};base64,{data}">'
         return (
             f"<p>{len(self.days)} dates, {self.days[0]} to {self.days[-1]}: "
             f"{self.count} changes</p>"

@@ -1,23 +1,19 @@
-"""Pictures of a series: one frame a date, and lines along time as SVG."""
+"""Time as colours, and values along it as lines, as SVG."""
 
 from __future__ import annotations
 
 import html
-import io
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
 VIRIDIS = ("#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725")
 """Early to late; equal steps look equal, with any colour vision."""
 BAND_COLOURS = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito 2008."""
-FRAME_MS, LAST_MS = 900, 2500
-BAR_PX = 22
 PLOT = (420, 150)
 MARGIN = (46, 10, 8, 22)
 """Left, right, top and bottom of a plot in pixels."""
@@ -39,83 +35,6 @@ def time_colours(days: Sequence[date]) -> dict[str, str]:
         rgb = [round(float(np.interp(share, places, stops[:, k]))) for k in range(3)]
         colours[day.isoformat()] = "#{:02x}{:02x}{:02x}".format(*rgb)
     return colours
-
-
-def draw_frames(
-    pictures: Sequence[NDArray[np.uint8]],
-    days: Sequence[date],
-    changed: NDArray[np.int32],
-    colours: dict[str, str],
-) -> list[Image.Image]:
-    """Draw one frame a date: the picture, outlines of what changed so far, a bar of time.
-
-    Parameters
-    ----------
-    pictures : sequence of uint8 (h, w, 4)
-    days : sequence of date
-    changed : int32 (h, w)
-        Ordinal of the change of each cell, 0 for none.
-    colours : mapping of str to str
-        Of :func:`time_colours`.
-    """
-    edges = _edges(changed)
-    frames = []
-    for picture, day in zip(pictures, days, strict=True):
-        image = picture[..., :3].copy()
-        image[picture[..., 3] == 0] = 60
-        shown = edges & (changed > 0) & (changed <= day.toordinal())
-        for ordinal in np.unique(changed[shown]):
-            colour = colours.get(date.fromordinal(int(ordinal)).isoformat(), "#e41a1c")
-            newest = int(ordinal) == int(changed[shown].max())
-            rgb = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-            image[shown & (changed == ordinal)] = (255, 40, 40) if newest else rgb
-        frames.append(_label(image, day, days))
-    return frames
-
-
-def _edges(changed: NDArray[np.int32]) -> NDArray[np.bool_]:
-    padded = np.pad(changed, 1)
-    middle = padded[1:-1, 1:-1]
-    inner = middle == padded[:-2, 1:-1]
-    for other in (padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]):
-        inner &= middle == other
-    edges: NDArray[np.bool_] = (middle > 0) & ~inner
-    return edges
-
-
-def _label(image: NDArray[np.uint8], day: date, days: Sequence[date]) -> Image.Image:
-    height, width = image.shape[:2]
-    frame = Image.new("RGB", (width, height + BAR_PX), (24, 24, 24))
-    frame.paste(Image.fromarray(image), (0, 0))
-    draw = ImageDraw.Draw(frame)
-    font = ImageFont.load_default(12)
-    draw.text((6, height + 4), day.isoformat(), fill=(255, 255, 255), font=font)
-    left, right = 84, width - 8
-    if right - left > 20:
-        line = height + BAR_PX // 2
-        draw.line((left, line, right, line), fill=(110, 110, 110), width=2)
-        whole = max(1, (days[-1] - days[0]).days)
-        for other in days:
-            x = left + (right - left) * (other - days[0]).days / whole
-            size = 4 if other == day else 2
-            fill = (255, 80, 60) if other == day else (190, 190, 190)
-            draw.ellipse((x - size, line - size, x + size, line + size), fill=fill)
-    return frame
-
-
-def encode_gif(frames: Sequence[Image.Image]) -> bytes:
-    """Encode frames as an endless GIF with one palette of 256 colours; the last one stays longer.
-
-    The same frames give the same bytes.
-    """
-    palette = frames[-1].quantize(255, dither=Image.Dither.NONE)
-    shown = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    buffer = io.BytesIO()
-    times = [FRAME_MS] * (len(frames) - 1) + [LAST_MS]
-    shown[0].save(
-        buffer, "GIF", save_all=True, append_images=shown[1:], duration=times, loop=0, disposal=1
-    )
-    return buffer.getvalue()
 
 
 def plot_lines(

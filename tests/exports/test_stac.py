@@ -68,6 +68,22 @@ def test_item_says_what_when_where(make_run, tmp_path):
     assert content["bbox"] == list(box.bounds)
 
 
+def test_the_item_of_a_series_spans_all_its_dates(make_run, tmp_path):
+    run = make_run()
+    days = ["2010-06-01", "2011-06-01", "2012-06-01"]
+    run["days"], run["inputs"] = days, [
+        {"date": day, "files": [{"path": f"/data/{day}.tif"}]} for day in days[1:]
+    ]  # fmt: skip
+    for name in ("score.tif", "date.tif", "magnitude.tif", "animation.gif"):
+        (tmp_path / name).touch()
+    item = pystac.Item.from_dict(check(describe_item(run, tmp_path, "years")))
+    assert item.common_metadata.start_datetime.date().isoformat() == "2010-06-01"
+    assert item.common_metadata.end_datetime.date().isoformat() == "2012-06-01"
+    assert set(item.assets) == {"score", "date", "magnitude", "animation", "run"}
+    links = [link.to_dict()["title"] for link in item.get_links("derived_from")]
+    assert links == days[1:]  # those of a state are not read again
+
+
 def test_inputs_are_named_so_that_both_can_move(make_run, tmp_path):
     links = describe_item(make_run(), tmp_path, "x")["links"]
     assert {link["rel"] for link in links} == {"derived_from"}

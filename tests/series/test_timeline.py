@@ -35,7 +35,7 @@ def paths(write_series):
 
 def test_a_run_leaves_when_how_surely_and_how_much(paths, tmp_path):
     result = detect_series(paths, tmp_path / "out")
-    for name in (*PRODUCTS, "run.json"):
+    for name in (*PRODUCTS, "item.json", "run.json"):
         assert (result.path / name).exists(), name
     days = result.read_days()
     built = np.datetime64(result.days[5])
@@ -63,6 +63,16 @@ def test_a_run_leaves_when_how_surely_and_how_much(paths, tmp_path):
     report = (result.path / "report.html").read_text()
     assert '<svg class="series"' in report
     assert "data:image/gif" in report
+
+
+def test_an_animation_in_all_colours_stands_for_the_other(paths, tmp_path):
+    result = detect_series(paths, tmp_path / "out", animation="apng")
+    assert (result.path / "animation.png").exists()
+    assert not (result.path / "animation.gif").exists()
+    assert "data:image/png" in result._repr_html_()
+    assert "--animation apng" in result.run["command"]
+    with pytest.raises(UsageError, match="unknown animation"):
+        detect_series(paths, tmp_path / "out2", animation="avi")
 
 
 def test_rasters_are_cogs_with_names(paths, tmp_path):
