@@ -26,7 +26,10 @@ MAX_RATIO = 0.97
 MAX_RESIDUAL_PX = 4.0
 WHOLE_PX = 8
 """Sides are cut to multiples of this: networks halve images, and what is left over moves places."""
-ROWS_AT_ONCE = 512
+MOST_PLACES = 4608
+"""Of the first image that are looked for in the second: half of those of 384 x 384 px, which find
+as many pairs (``tests/benchmarks/turned.py``) as all of them."""
+ROWS_AT_ONCE = 256
 
 
 def match_densely(
@@ -60,7 +63,7 @@ def match_densely(
         rows, cols = (n // WHOLE_PX * WHOLE_PX for n in seen.shape)
         pixels, seen = pixels[:, :rows, :cols], seen[:rows, :cols]
         images.append((scale_contrast(fill(pixels[0], seen), seen), seen))
-    here, one = _list_places(*images[0], describe)
+    here, one = _thin_out(*_list_places(*images[0], describe))
     best: tuple[int, Displacement | None] = (0, None)
     for degrees in ANGLES:
         turned, back = _turn(*images[1], degrees)
@@ -117,6 +120,14 @@ def _list_places(
     x, y = places.astype(int).T
     known = valid[y, x]
     return places[known], described.reshape(-1, described.shape[2])[known]
+
+
+def _thin_out(places: Points, described: FloatArray) -> tuple[Points, FloatArray]:
+    """Keep at most ``MOST_PLACES``, drawn at random by a fixed seed."""
+    if len(places) <= MOST_PLACES:
+        return places, described
+    chosen = np.random.default_rng(0).choice(len(places), MOST_PLACES, replace=False)
+    return places[chosen], described[chosen]
 
 
 def _turn(

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from geochange.io.displacement import Displacement
 from geochange.nn.description import load_describer
-from geochange.registration.dense import match_densely, match_mutually
+from geochange.registration.dense import MOST_PLACES, match_densely, match_mutually
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +71,24 @@ def test_neighbours_must_be_each_others_nearest_whatever_the_parts(monkeypatch):
     monkeypatch.setattr("geochange.registration.dense.ROWS_AT_ONCE", 7)
     np.testing.assert_array_equal(match_mutually(one, two), (first, second))
     assert not match_mutually(one, two[:1])[0].size
+
+
+def test_large_images_are_matched_by_part_of_their_places(monkeypatch):
+    image = np.random.default_rng(1).random((512, 512), dtype=np.float32)
+    full = np.ones(image.shape, bool)
+    held = []
+
+    def match(one, two):
+        held.append((len(one), len(two)))
+        return match_mutually(one, two)
+
+    def describe(image):
+        blocks = image.reshape(128, 4, 128, 4).transpose(0, 2, 1, 3).reshape(128, 128, 16)
+        centred = blocks - blocks.mean(axis=2, keepdims=True)
+        return centred / np.maximum(np.linalg.norm(centred, axis=2, keepdims=True), 1e-6)
+
+    monkeypatch.setattr("geochange.registration.dense.match_mutually", match)
+    monkeypatch.setattr("geochange.registration.dense.ANGLES", (0.0,))
+    found = match_densely(image, np.roll(image, 8, axis=1), (full, full), describe=describe)
+    assert held == [(MOST_PLACES, 128 * 128)]
+    np.testing.assert_allclose(found.locate(np.array([[200.0, 100]])), [[208, 100]], atol=0.01)
