@@ -64,10 +64,12 @@ class ImageNetwork(NetworkDetector):
             pad = ((0, margins[0]), (0, margins[1]))
             before, after = (np.pad(date, ((0, 0), (0, 0), *pad)) for date in (before, after))
             valid = np.pad(valid, ((0, 0), *pad))
-        score = self.score(before, after, valid).reshape(len(valid), -1)
-        some = valid.any(axis=(1, 2))
         rated = np.full(len(valid), np.nan, np.float32)
-        rated[some] = np.nanmax(score[some], axis=1)
+        some = valid.any(axis=(1, 2))
+        if some.any():
+            seen = slice(None) if some.all() else some
+            dates = self._select(before[seen], after[seen], axis=1)
+            rated[seen] = self._run(*dates, valid[seen])[:, 0, 0]
         return rated
 
 

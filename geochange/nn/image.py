@@ -110,7 +110,7 @@ def shrink_image(image: Tensor, factor: int) -> Tensor:
     """
     for _ in range(factor.bit_length() - 1):
         rows = image[..., ::2, :] + image[..., 1::2, :]
-        image = (rows[..., ::2] + rows[..., 1::2]) / 4
+        image = (rows[..., ::2] + rows[..., 1::2]) * 0.25
     return image
 
 

@@ -1,0 +1,218 @@
+"""What a screen keeps and what it saves: ``python tests/benchmarks/screening.py DATA``.
+
+The first table is about squares of ``building/val``: how well networks of the task ``image`` tell
+changed from unchanged ones, by the labels and by what network ``building`` finds. With several
+``--models`` of several seeds there is one row a network.
+
+The second is about scenes: mosaics of such squares, few of which hold labelled change, each run
+with and without ``--screen``. Processor time counts, which other programs hardly disturb: of the
+stage that scores and of the whole run. ``found kept`` is the share of the pixels that the plain
+run calls change and the screened one still does; ``label recall`` that of labelled pixels found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from tables import describe_machine, format_table, tell
+
+from geochange.alignment.pair import open_pair
+from geochange.detectors.imagenetwork import ImageNetwork
+from geochange.detectors.network import NetworkDetector
+from geochange.evaluation.ranking import ScoreHistogram
+from geochange.io.rasterfile import open_dataset
+from geochange.io.score import encode_score
+from geochange.pipeline import detect
+from geochange.tiles import Window
+
+Array = NDArray[Any]
+ALARMS, RECALLS = (0.05, 0.1, 0.2), (0.95, 0.99)
+GSD_M = 2.5
+
+
+def read_tiles(folder: Path) -> list[dict[str, Array]]:
+    """Read the pairs of a part of ``building`` on the grids of their before dates."""
+    tiles = []
+    for path in sorted((folder / "before").iterdir()):
+        pair = open_pair(path, folder / "after" / path.name, resampling="cubic")
+        block = pair.read_window(Window(0, 0, *pair.shape))
+        with open_dataset(folder / "label" / path.name) as dataset:
+            label = dataset.read(1) == 1
+        parts = {"before": block.before, "after": block.after, "valid": block.valid[None]}
+        tiles.append(parts | {"label": label[None]})
+    return tiles
+
+
+def find_change(tiles: Sequence[dict[str, Array]]) -> None:
+    """Add what network ``building`` finds to each tile."""
+    network = NetworkDetector(checkpoint="building").fit([])
+    for tile in tiles:
+        score = network.score(tile["before"][None], tile["after"][None], tile["valid"])
+        tile["found"] = np.nan_to_num(score) >= network.card.threshold
+
+
+def cut(tiles: Sequence[dict[str, Array]], name: str, size: int) -> Array:
+    """Return the squares of all tiles, (N, C, size, size)."""
+    squares = []
+    for tile in tiles:
+        channels, height, width = tile[name].shape
+        rows, cols = height // size, width // size
+        image = tile[name][:, : rows * size, : cols * size]
+        parts = image.reshape(channels, rows, size, cols, size).transpose(1, 3, 0, 2, 4)
+        squares.append(parts.reshape(-1, channels, size, size))
+    return np.concatenate(squares)
+
+
+def rank_squares(model: str, tiles: Sequence[dict[str, Array]]) -> list[Mapping[str, object]]:
+    """Return rows of the first table."""
+    network = ImageNetwork(checkpoint=model).fit([])
+    size = network.card.image_px
+    dates = (cut(tiles, name, size) for name in ("before", "after"))
+    rated = network.rate(*dates, cut(tiles, "valid", size)[:, 0])
+    rows = []
+    for name in ("label", "found"):
+        pixels = cut(tiles, name, size).sum(axis=(1, 2, 3))
+        changed = pixels > 0
+        histogram = ScoreHistogram.count(encode_score(rated), changed.astype(np.uint8))
+        alarms, recall, _ = histogram.roc_curve()
+        row: dict[str, object] = {
+            "network": Path(model).parent.name or model, "squares": f"{len(rated)} of {size} px",
+            "changed by": name, "changed": f"{changed.mean():.0%}",
+            "ROC AUC": f"{histogram.roc_auc:.3f}", "AP": f"{histogram.average_precision:.3f}",
+            "best F1": f"{histogram.best_f1:.3f}",
+        }  # fmt: skip
+        for limit in ALARMS:
+            row[f"recall at {limit:.0%} alarms"] = f"{recall[alarms <= limit].max(initial=0):.2f}"
+        order = np.argsort(-rated)
+        kept = np.cumsum(pixels[order]) / max(1, pixels.sum())
+        for wanted in RECALLS:
+            last = order[int(np.searchsorted(kept, wanted - 1e-9))]
+            alarm = float((rated[~changed] >= rated[last]).mean())
+            row[f"alarms, threshold at {wanted:.0%} of px"] = f"{alarm:.2f}, {rated[last]:.3f}"
+        rows.append(tell(row))
+    return rows
+
+
+def build_scene(
+    tiles: Sequence[dict[str, Array]], size: int, edge: int, share: float, seed: int, folder: Path
+) -> tuple[Path, Path, Array]:
+    """Write a mosaic of turned squares, a share of them with labelled change."""
+    rng = np.random.default_rng(seed)
+    squares = {name: cut(tiles, name, edge) for name in ("before", "after", "valid", "label")}
+    whole = squares["valid"].all(axis=(1, 2, 3))
+    changed = squares["label"].any(axis=(1, 2, 3))
+    count = size // edge
+    scene = {name: np.zeros((len(squares[name][0]), size, size), squares[name].dtype)
+             for name in ("before", "after", "label")}  # fmt: skip
+    for row in range(count):
+        for col in range(count):
+            pool = np.flatnonzero(whole & (changed == (rng.random() < share)))
+            index, turns, flip = int(rng.choice(pool)), int(rng.integers(4)), bool(rng.integers(2))
+            for name, image in scene.items():
+                part = np.rot90(squares[name][index], turns, axes=(1, 2))
+                part = part[..., ::-1] if flip else part
+                image[:, row * edge : (row + 1) * edge, col * edge : (col + 1) * edge] = part
+    paths = [_write(folder / f"{name}.tif", scene[name]) for name in ("before", "after")]
+    return paths[0], paths[1], scene["label"][0]
+
+
+def _write(path: Path, pixels: Array) -> Path:
+    place = {"crs": "EPSG:32651", "transform": Affine(GSD_M, 0, 5e5, 0, -GSD_M, 4e6)}
+    stored = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    shape = {"count": len(pixels), "height": pixels.shape[1], "width": pixels.shape[2]}
+    with rasterio.open(
+        path, "w", driver="GTiff", dtype="uint8", tiled=True, compress="zstd", **shape, **place
+    ) as dataset:
+        dataset.write(stored)
+        dataset.descriptions = ("Red", "Green", "Blue")
+    return path
+
+
+def run(before: Path, after: Path, output: Path, **options: Any) -> tuple[Any, float, float]:
+    """Return a run's result and the processor seconds of its scoring and of all of it."""
+    marks: dict[tuple[str, bool], float] = {}
+
+    def note(stage: str, done: int, total: int) -> None:
+        marks.setdefault((stage, False), time.process_time())
+        marks[stage, True] = time.process_time()
+
+    start = time.process_time()
+    result = detect(before, after, output, threads=1, overwrite=True, on_progress=note,
+                    register="off", normalize="off", **options)  # fmt: skip
+    return result, marks["score", True] - marks["score", False], time.process_time() - start
+
+
+def screen_scene(
+    paths: tuple[Path, Path, Array], name: str, options: Mapping[str, Any], screen: str,
+    recall: float, share: float, folder: Path,
+) -> Mapping[str, object]:  # fmt: skip
+    """Return a row of the second table."""
+    before, after, label = paths
+    plain, score_s, whole_s = run(before, after, folder / "plain", **options)
+    chosen = {"screen": screen, "screen_recall": recall}
+    screened, score_1, whole_1 = run(before, after, folder / "screened", **options, **chosen)
+    masks = []
+    for result in (plain, screened):
+        with open_dataset(str(result.path / "mask.tif")) as dataset:
+            masks.append(dataset.read(1) == 1)
+    found, kept = masks
+    facts = screened.run["screening"]
+    level = {f"{k} recall": f"{(m & label).sum() / max(1, label.sum()):.3f}"
+             for k, m in (("label", found), ("screened label", kept))}  # fmt: skip
+    return tell({
+        "method": name, "scene px": label.shape[0], "changed squares": f"{share:.0%}",
+        "screened out": f"{facts['screened_share']:.1%}",
+        "found kept": f"{(found & kept).sum() / max(1, found.sum()):.4f}", **level,
+        "scoring s": f"{score_s:.2f} / {score_1:.2f}", "speed-up": f"{score_s / score_1:.2f}",
+        "whole run s": f"{whole_s:.2f} / {whole_1:.2f}",
+        "speed-up of all": f"{whole_s / whole_1:.2f}",
+    })  # fmt: skip
+
+
+METHODS: dict[str, dict[str, Any]] = {
+    "building": {"model": "building"},
+    "building, four flips": {"model": "building", "options": {"flips": True}},
+    "context": {"method": "context"},
+}
+
+
+def main() -> None:
+    """Parse the command line and print both tables as Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--models", nargs="+", default=["building-screen"])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[4096])
+    parser.add_argument("--shares", type=float, nargs="+", default=[0.02, 0.04])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--recall", type=float, default=0.99)
+    parser.add_argument("--square", type=int, default=256, help="edge of a mosaic's squares")
+    arguments = parser.parse_args()
+    print(describe_machine() + "\n")
+    tiles = read_tiles(arguments.data / "building" / "val")
+    find_change(tiles)
+    print(format_table([row for m in arguments.models for row in rank_squares(m, tiles)]) + "\n")
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        for size in arguments.sizes:
+            for share in arguments.shares:
+                folder = Path(name)
+                paths = build_scene(tiles, size, arguments.square, share, 0, folder)
+                rows += [
+                    screen_scene(paths, method, METHODS[method], arguments.models[0],
+                                 arguments.recall, share, folder)
+                    for method in arguments.methods
+                ]  # fmt: skip
+    print(format_table(rows))
+
+
+if __name__ == "__main__":
+    main()
