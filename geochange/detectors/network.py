@@ -17,6 +17,7 @@ from geochange.detectors.suitability import (
     check_pixel_size,
     check_values,
     choose_dates_bands,
+    require_task,
 )
 from geochange.errors import InputError
 from geochange.nn.card import Card
@@ -150,6 +151,7 @@ class NetworkDetector:
             check_onnx(device=device, precision=precision, compiled=compiled, adapt=adapt)
         path = find_model(checkpoint)
         self.card: Card = read_onnx_card(path) if onnx else read_card(path)
+        require_task(self.card, "pixels", path)
         if not onnx:
             require_whole(path, self.card)
         self.halo, self.step = self.card.halo, self.card.stride

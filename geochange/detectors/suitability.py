@@ -200,6 +200,31 @@ def check_values(dtype: str, card: Card) -> None:
     warnings.warn(msg, DataWarning, stacklevel=3)
 
 
+def require_task(card: Card, task: str, source: object) -> None:
+    """Refuse a network that was trained for another task.
+
+    Raises
+    ------
+    InputError
+
+    Examples
+    --------
+    >>> from geochange.nn.normalization import SceneNormalization
+    >>> card = Card("demo", (Band("pan"),), (Band("pan"),), SceneNormalization(), task="series")
+    >>> require_task(card, "pixels", "demo.safetensors")
+    Traceback (most recent call last):
+    ...
+    geochange.errors.InputError: demo.safetensors is a network for task 'series', here one for ...
+    """
+    if card.task != task:
+        use = {"series": "geochange series --model", "pixels": "geochange detect --model"}
+        named = f"; use it with {use[card.task]}" if card.task in use else ""
+        msg = (
+            f"{source} is a network for task '{card.task}', here one for '{task}' is needed{named}"
+        )
+        raise InputError(msg)
+
+
 def check_onnx(**options: object) -> None:
     """Refuse options of checkpoints that an ONNX file cannot have: it is run as it is.
 

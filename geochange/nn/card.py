@@ -85,6 +85,8 @@ class Card:
     automatic : bool
         The network may be chosen by itself for a scene that it fits; False for one that finds a
         kind of change that few ask for.
+    task : str
+        What it does: ``pixels`` of two dates, ``image`` (is there any change), or ``series``.
     architecture : str
         Name of the network; this and what follows is filled in by ``save_checkpoint``.
     options : dict
@@ -94,6 +96,8 @@ class Card:
     windowed : bool
         The network looks at all of its input, so it is run in windows that overlap; see
         :mod:`geochange.nn.windows`.
+    halo_per_date : int
+        Pixels that each date beyond two adds to the halo, for series.
     sha256 : str
         Of the weights.
 
@@ -122,11 +126,13 @@ class Card:
     metrics: tuple[Metric, ...] = ()
     created: str = ""
     automatic: bool = True
+    task: str = "pixels"
     architecture: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     stride: int = 1
     halo: int = 0
     windowed: bool = False
+    halo_per_date: int = 0
     sha256: str = ""
 
     def __post_init__(self) -> None:

@@ -146,11 +146,13 @@ def _read_card(f: Fields) -> Card:
         metrics=tuple(_read_metric(p) for p in f.parts("metrics")),
         created=f.text("created", 40),
         automatic=f.flag("automatic") if "automatic" in f.values else True,
+        task=f.text("task", 20) if "task" in f.values else "pixels",
         architecture=f.text("architecture", 80),
         options=dict(f.part("options").values),
         stride=f.whole("stride", 1, 256),
         halo=f.whole("halo", 0, MOST_HALO_PX),
         windowed=f.flag("windowed") if "windowed" in f.values else False,
+        halo_per_date=f.whole("halo_per_date", 0, 64) if "halo_per_date" in f.values else 0,
         sha256=f.text("sha256", 64),
     )
 

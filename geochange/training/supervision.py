@@ -12,6 +12,7 @@ from geochange.nn.freezing import rest
 from geochange.nn.losses import ChangeLoss, build_loss
 from geochange.nn.network import ChangeNet, Trace
 from geochange.training.consistency import compare
+from geochange.training.settings.config import TrainConfig
 from geochange.training.settings.learning import LossConfig
 
 FEATURE_TERM = "contrastive"
@@ -99,6 +100,13 @@ class Supervised(nn.Module):
                 large = interpolate(logits.float(), label.shape[1:], mode="bilinear")
                 loss = loss + self.deep / len(coarser) * self.coarse_loss(large, label)
         return loss
+
+
+def supervise_pixels(
+    network: ChangeNet, config: TrainConfig, frozen: tuple[str, ...] = ()
+) -> Supervised:
+    """Return a network of two dates with the loss that a config names."""
+    return Supervised(network, config.loss, frozen)
 
 
 def _take(traced: Trace, count: int) -> Trace:

@@ -11,11 +11,11 @@ from typing import Any
 
 from geochange.errors import UsageError
 from geochange.nn.shelf import locate_model
-from geochange.training.settings.checks import require
+from geochange.training.settings.checks import require, require_one
 from geochange.training.settings.chips import AugmentConfig, ChipConfig, SynthesisConfig
 from geochange.training.settings.data import DataConfig
 from geochange.training.settings.learning import (
-    DEFAULT_MODEL,
+    DEFAULT_MODELS,
     CardConfig,
     ComputeConfig,
     LossConfig,
@@ -24,6 +24,7 @@ from geochange.training.settings.learning import (
     ValidationConfig,
 )
 from geochange.training.settings.presets import spread_preset, spread_setting
+from geochange.training.settings.series import SeriesConfig
 from geochange.training.settings.start import StartConfig
 from geochange.training.settings.toml import build, override, read_toml, to_table, write_toml
 from geochange.training.settings.unlabelled import UnlabelledConfig
@@ -35,6 +36,9 @@ class TrainConfig:
 
     Attributes
     ----------
+    task : str
+        What is learned: ``pixels``, change of each pixel between two dates, or ``series``, when
+        each pixel changed over many dates.
     output : str
         Folder to make; ``-o`` goes before it.
     steps : int
@@ -44,7 +48,7 @@ class TrainConfig:
     log_every : int
         Steps between rows of ``metrics.csv``.
     data, start, model, chips, augment, synthesis : dataclass
-    unlabelled, loss, optimizer, validation, compute, card : dataclass
+    series, unlabelled, loss, optimizer, validation, compute, card : dataclass
         Tables of settings.
 
     Examples
@@ -54,6 +58,7 @@ class TrainConfig:
     (64, 'cosine')
     """
 
+    task: str = "pixels"
     output: str = ""
     steps: int = 4000
     seed: int = 0
@@ -64,6 +69,7 @@ class TrainConfig:
     chips: ChipConfig = field(default_factory=ChipConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
+    series: SeriesConfig = field(default_factory=SeriesConfig)
     unlabelled: UnlabelledConfig = field(default_factory=UnlabelledConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -72,6 +78,7 @@ class TrainConfig:
     card: CardConfig = field(default_factory=CardConfig)
 
     def __post_init__(self) -> None:
+        require_one("task", self.task, tuple(DEFAULT_MODELS))
         require(self.steps >= 1, "steps", self.steps, "1 or more")
         require(self.seed >= 0, "seed", self.seed, "0 or more")
         require(self.log_every >= 1, "log_every", self.log_every, "1 or more")
@@ -82,7 +89,7 @@ class TrainConfig:
         for name, size in sizes.items():
             require(size % processes == 0, name, size, f"a multiple of the {processes} processes")
         if not (self.model.name or self.start.checkpoint):
-            named = dataclasses.replace(self.model, name=DEFAULT_MODEL)
+            named = dataclasses.replace(self.model, name=DEFAULT_MODELS[self.task])
             object.__setattr__(self, "model", named)
 
     def to_toml(self) -> str:

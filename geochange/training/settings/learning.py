@@ -8,7 +8,11 @@ from geochange.training.settings.checks import require, require_one
 
 SCHEDULES = ("cosine", "poly", "constant")
 PRECISIONS = ("fp32", "bf16")
-DEFAULT_MODEL = "tinysiam"
+DEFAULT_MODELS = {
+    "pixels": "tinysiam",
+    "series": "cnn-lstm",
+}
+"""Tasks, and the network that each takes where none is named."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,9 @@ class ModelConfig:
     ----------
     name : str
         ``tinysiam``, ``fc-ef``, ``fc-siam-conc``, ``fc-siam-diff``, ``unet``, ``snunet``, ``bit``,
-        ``attention`` or ``siamese``. Default: that of the checkpoint that training starts from, or
-        else ``tinysiam``.
+        ``attention`` or ``siamese``; for series ``cnn-lstm``, ``convlstm``, ``temporal-attention``
+        or ``two-dates``. Default: that of the checkpoint that training starts from, or else
+        ``tinysiam``, for series ``cnn-lstm``.
     options : dict
         Of that network, such as ``{ widths = [8, 16, 32] }``.
     """
