@@ -6,6 +6,7 @@ Arrays need numpy and scipy alone.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -276,11 +277,16 @@ def make(folder: Path, seed: int) -> None:
     seed : int
         Seed of everything in it.
     """
+    write_sample(folder, make_series(seed, dates=SAMPLE_DATES, size=SAMPLE_SIZE))
+
+
+def write_sample(folder: Path, sample: SeriesSample) -> None:
+    """Write a series: a GeoTIFF a date, nodata in gaps and known clouds, and ``truth.tif``."""
     from geofiles import Grid, write_raster
     from rasterio.crs import CRS
 
-    sample = make_series(seed, dates=SAMPLE_DATES, size=SAMPLE_SIZE)
-    grid = Grid(CRS.from_epsg(32633), 512_000.0, 5_394_000.0, 10.0, SAMPLE_SIZE, SAMPLE_SIZE)
+    height, width = sample.truth.shape
+    grid = Grid(CRS.from_epsg(32633), 512_000.0, 5_394_000.0, 10.0, width, height)
     for day, image, known in zip(sample.dates, sample.images, sample.valid, strict=True):
         pixels = np.where(known, image, 0).astype(np.uint16)
         path = folder / f"{day}.tif"
@@ -292,3 +298,23 @@ def make(folder: Path, seed: int) -> None:
         ("first date of the change, counted from 1; 0 none",),
         tags={"DATES": ",".join(day.isoformat() for day in sample.dates)},
     )
+
+
+def main() -> None:
+    """Write labelled series to learn from, each of its own seed and each into its own folder."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--count", type=int, default=80, help="series; default 80")
+    parser.add_argument("--dates", type=int, default=40, help="dates of each; default 40")
+    parser.add_argument("--size", type=int, default=96, help="edge in pixels; default 96")
+    parser.add_argument("--seed", type=int, default=1000, help="of the first one; default 1000")
+    options = parser.parse_args()
+    for seed in range(options.seed, options.seed + options.count):
+        folder = options.folder / f"series-{seed}"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_sample(folder, make_series(seed, options.dates, options.size))
+        print(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -50,6 +50,7 @@ from geochange.series.memory import (
     put_state,
     read_facts,
 )
+from geochange.series.network import SeriesNetwork, name_series_network
 from geochange.series.preparing import check_preparation
 from geochange.series.registry import get_series_detector, require_enough
 from geochange.series.result import SeriesMap
@@ -65,6 +66,7 @@ def detect_series(
     output: str | os.PathLike[str] | None = None,
     *,
     method: str = "auto",
+    model: str | os.PathLike[str] | None = None,
     options: Mapping[str, object] | None = None,
     threshold: str | float | None = None,
     min_area: str | int = "4px",
@@ -105,6 +107,9 @@ def detect_series(
         Directory to create; appears complete or not at all. Default: a temporary one.
     method : str
         A name of :func:`geochange.list_series_methods`, or ``auto``.
+    model : str or path, optional
+        A trained network for series: a name of :func:`geochange.list_models` or a ``.safetensors``
+        file. Short for method ``network`` with the option ``checkpoint``.
     options : mapping, optional
         Options of the method.
     threshold : str or float, optional
@@ -147,8 +152,9 @@ def detect_series(
     >>> result = detect_series(["1985.tif", "1990.tif", "1995.tif"], "out")  # doctest: +SKIP
     >>> result.polygons()[["date_start", "date_end", "area_m2"]]  # doctest: +SKIP
     """
+    method, options = name_series_network(method, model, options)
     given = locals()
-    settings = {name: plain(given[name]) for name in SETTINGS} | {"options": dict(options or {})}
+    settings = {name: plain(given[name]) for name in SETTINGS} | {"options": options}
     smoothing = TimeFilter(denoise, denoise_window, fill)
     check_preparation(register, normalize)
     check_animation(animation)
@@ -165,6 +171,8 @@ def detect_series(
     )
     name, reason = settle_series_method(method, series, keeps_state=state is not None)
     detector = get_series_detector(name, options)
+    if isinstance(detector, SeriesNetwork):
+        detector.suit(series)
     require_enough(detector, name, len(series))
     if state is not None:
         require_monitor(detector, name, smoothing)
@@ -248,7 +256,7 @@ def run_job(
 ) -> SeriesMap:
     """Open the output folder and the workers, find the changes, put the state in place last."""
     check_threshold(job.rule, has_probability=False)
-    inputs, key = fingerprint_series(job.series, job.settings, job.known)
+    inputs, key = fingerprint_series(job.series, {**job.settings, **job.weights}, job.known)
     target = Path(output or tempfile.mkdtemp(prefix="geochange-")).resolve()
     if resume and not overwrite and key == read_fingerprint(target):
         return SeriesMap(target)

@@ -52,7 +52,10 @@ AT_ADD = ("workers", "threads", "scheduler", "dates", "overwrite", "resume")
     "--method",
     default="auto",
     show_default=True,
-    help="step, harmonic-break, cusum, ewma, bfast-monitor, or auto.",
+    help="step, harmonic-break, cusum, ewma, bfast-monitor, network, or auto.",
+)
+@click.option(
+    "--model", help="A trained network for series: a name of `geochange models`, or a file."
 )
 @click.option(
     "--set",

@@ -152,7 +152,7 @@ class NetworkDetector:
             check_onnx(device=device, precision=precision, compiled=compiled, adapt=adapt)
         path = find_model(checkpoint)
         self.card: Card = read_onnx_card(path) if onnx else read_card(path)
-        require_task(self.card, self.task)
+        require_task(self.card, self.task, path)
         if not onnx:
             require_whole(path, self.card)
         self.halo, self.step = self.card.halo, self.card.stride

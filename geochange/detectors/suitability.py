@@ -20,6 +20,13 @@ BYTE = 255
 FRACTION = 2.0
 """Reflectances as fractions stay below it."""
 
+USES = {
+    "pixels": "geochange detect --model",
+    "image": "geochange predict-image, or detect --screen",
+    "series": "geochange series --model",
+}
+"""What takes networks for each task."""
+
 
 def suits(traits: PairTraits, card: Card, task: str = "pixels") -> bool:
     """Tell whether all that the files say of a pair speaks for a network; in doubt it does not.
@@ -204,26 +211,28 @@ def check_values(dtype: str, card: Card) -> None:
     warnings.warn(msg, DataWarning, stacklevel=3)
 
 
-def require_task(card: Card, task: str) -> None:
-    """Refuse a network that decides on something else than what is asked for.
+def require_task(card: Card, task: str, source: object) -> None:
+    """Refuse a network that was trained for another task.
 
     Raises
     ------
-    UsageError
+    InputError
+
+    Examples
+    --------
+    >>> from geochange.nn.normalization import SceneNormalization
+    >>> card = Card("demo", (Band("pan"),), (Band("pan"),), SceneNormalization(), task="series")
+    >>> require_task(card, "pixels", "demo.safetensors")
+    Traceback (most recent call last):
+    ...
+    geochange.errors.InputError: demo.safetensors is a network for task 'series', here one for ...
     """
-    if card.task == task:
-        return
-    if card.task == "image":
+    if card.task != task:
         msg = (
-            f"'{card.title}' decides on whole images, not on pixels; use it with `geochange "
-            "predict-image`, or as a screen (detect --screen)"
+            f"{source} is a network for task '{card.task}', here one for '{task}' is needed; use "
+            f"it with `{USES[card.task]}`"
         )
-    else:
-        msg = (
-            f"'{card.title}' maps pixels and does not decide on whole images; use it with "
-            '`geochange detect`, or train a network with task = "image"'
-        )
-    raise UsageError(msg)
+        raise InputError(msg)
 
 
 def check_onnx(**options: object) -> None:

@@ -259,10 +259,10 @@ def _make_room(folder: Path, *, overwrite: bool) -> None:
 
 def _settle_steps(recipe: Recipe, pair: Pair, start: Path | None) -> int:
     from geochange.nn.cardfile import read_card
-    from geochange.training.settings.learning import DEFAULT_MODEL
+    from geochange.training.settings.learning import DEFAULT_MODELS
 
     bands = len(pair.before.bands), len(pair.after.bands)
     if start is None:
-        return count_steps(recipe, bands, DEFAULT_MODEL, {})
+        return count_steps(recipe, bands, DEFAULT_MODELS["pixels"], {})
     card = read_card(start)
     return count_steps(recipe, bands, card.architecture, card.options)

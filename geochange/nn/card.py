@@ -9,7 +9,7 @@ from geochange.errors import UsageError
 from geochange.nn.normalization import FixedNormalization, Normalization
 
 MOST_BANDS = 1024
-TASKS = ("pixels", "image")
+TASKS = ("pixels", "image", "series")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,8 @@ class Card:
         The network may be chosen by itself for a scene that it fits; False for one that finds a
         kind of change that few ask for.
     task : str
-        What a score is about: ``pixels``, or the whole ``image``.
+        What a score is about: ``pixels`` of two dates, the whole ``image`` (is there any change),
+        or pixels at each date of a ``series``.
     image_px : int
         Edge of the images that a network for the task ``image`` was trained on; else 0.
     recalls : tuple of Recall
@@ -121,6 +122,8 @@ class Card:
     windowed : bool
         The network looks at all of its input, so it is run in windows that overlap; see
         :mod:`geochange.nn.windows`.
+    halo_per_date : int
+        Pixels that each date beyond two adds to the halo, for series.
     sha256 : str
         Of the weights.
 
@@ -157,6 +160,7 @@ class Card:
     stride: int = 1
     halo: int = 0
     windowed: bool = False
+    halo_per_date: int = 0
     sha256: str = ""
 
     def __post_init__(self) -> None:

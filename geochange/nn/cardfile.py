@@ -155,6 +155,7 @@ def _read_card(f: Fields) -> Card:
         stride=f.whole("stride", 1, 256),
         halo=f.whole("halo", 0, MOST_HALO_PX),
         windowed=f.flag("windowed") if "windowed" in f.values else False,
+        halo_per_date=f.whole("halo_per_date", 0, 64) if "halo_per_date" in f.values else 0,
         sha256=f.text("sha256", 64),
     )
 

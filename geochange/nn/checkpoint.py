@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,18 +21,24 @@ from geochange.nn.card import Card
 from geochange.nn.cardfile import KEY, read_card, write_json
 from geochange.nn.models import build_model
 from geochange.nn.network import ChangeNet
+from geochange.nn.temporal.models import build_series_model
+from geochange.nn.temporal.network import SeriesNet
 from geochange.nn.windows import STEP_PX
 
+SERIES = "series"
+N = TypeVar("N", ChangeNet, SeriesNet)
 
-def save_checkpoint(path: str | Path, model: ChangeNet, card: Card) -> Card:
+
+def save_checkpoint(path: str | Path, model: ChangeNet | SeriesNet, card: Card) -> Card:
     """Write a network's weights and its card.
 
     Parameters
     ----------
     path : path
         Appears whole or not at all; an older file is replaced.
-    model : ChangeNet
-        Built by :func:`geochange.nn.models.build_model`.
+    model : ChangeNet or SeriesNet
+        Built by :func:`geochange.nn.models.build_model` or
+        :func:`geochange.nn.temporal.models.build_series_model`.
     card : Card
         Architecture, options, stride, halo and hash are filled in from the model.
 
@@ -80,6 +88,8 @@ def save_checkpoint(path: str | Path, model: ChangeNet, card: Card) -> Card:
         stride=stride,
         halo=-(-halo // stride) * stride,
         windowed=windowed,
+        task=SERIES if isinstance(model, SeriesNet) else card.task,
+        halo_per_date=model.radius_per_date if isinstance(model, SeriesNet) else 0,
         sha256=hash_weights(weights),
     )
     _write(Path(path), weights, written)
@@ -104,9 +114,31 @@ def load_checkpoint(path: str | Path) -> tuple[ChangeNet, Card]:
         No such file, or foreign, damaged or inconsistent; one line says which.
     """
     card = read_card(path)
+    if card.task == SERIES:
+        msg = f"{path} is a network for series; take geochange series --method network --model"
+        raise InputError(msg)
+    return _load(path, card, build_model)
+
+
+def load_series_checkpoint(path: str | Path) -> tuple[SeriesNet, Card]:
+    """Rebuild a network for series; see :func:`load_checkpoint`.
+
+    Raises
+    ------
+    InputNotFoundError, InputError
+        Also for a network that is not for series.
+    """
+    card = read_card(path)
+    if card.task != SERIES:
+        msg = f"{path} is no network for series but for {card.task}; train one with task = 'series'"
+        raise InputError(msg)
+    return _load(path, card, build_series_model)
+
+
+def _load(path: str | Path, card: Card, build: Callable[..., N]) -> tuple[N, Card]:
     try:
         with torch.device("meta"):
-            model = build_model(card.architecture, card.bands, **card.options)
+            model = build(card.architecture, card.bands, **card.options)
     except (UsageError, TypeError) as error:
         msg = f"{path} asks for a network that cannot be built here: {error}"
         raise InputError(msg) from error
@@ -131,7 +163,7 @@ def load_checkpoint(path: str | Path) -> tuple[ChangeNet, Card]:
     return model.eval(), card
 
 
-def _step(model: ChangeNet, *, windowed: bool) -> int:
+def _step(model: ChangeNet | SeriesNet, *, windowed: bool) -> int:
     """Return what origins of tiles are multiples of."""
     return math.lcm(STEP_PX, model.stride) if windowed else model.stride
 
@@ -172,7 +204,9 @@ def _write(path: Path, weights: dict[str, Tensor], card: Card) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _require_fitting(model: ChangeNet, weights: dict[str, Tensor], path: str | Path) -> None:
+def _require_fitting(
+    model: ChangeNet | SeriesNet, weights: dict[str, Tensor], path: str | Path
+) -> None:
     expected = {name: (t.shape, t.dtype) for name, t in model.state_dict().items()}
     found = {name: (t.shape, t.dtype) for name, t in weights.items()}
     if found != expected:

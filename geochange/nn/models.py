@@ -71,14 +71,14 @@ def build_model(name: str, bands: tuple[int, int] | int, **options: Any) -> Chan
         msg = f"unknown network '{name}'{suggest(name, MODELS)}"
         raise UsageError(msg)
     pair = (bands, bands) if isinstance(bands, int) else (bands[0], bands[1])
-    kept = {option: _plain(value) for option, value in options.items()}
+    kept = {option: plain_value(value) for option, value in options.items()}
     known = list(inspect.signature(MODELS[name]).parameters)[1:]
     for option, value in kept.items():
         if option not in known:
             msg = f"network '{name}' has no option '{option}'{suggest(option, known)}"
             raise UsageError(msg)
-        _check_value(name, option, value)
-    _check_value(name, "bands", list(pair))
+        check_value(name, option, value)
+    check_value(name, "bands", list(pair))
     model = _try_build(name, pair, kept)
     model.recipe = Recipe(name, pair, kept)
     return model
@@ -98,12 +98,18 @@ def _try_build(name: str, bands: tuple[int, int], options: dict[str, Any]) -> Ch
         raise UsageError(msg) from error
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """Return an option as JSON has it."""
     return list(value) if isinstance(value, tuple) else value
 
 
-def _check_value(name: str, option: str, value: Any) -> None:
-    """Refuse what is no name and no sensible number, or too many of them."""
+def check_value(name: str, option: str, value: Any) -> None:
+    """Refuse what is no name and no sensible number, or too many of them.
+
+    Raises
+    ------
+    UsageError
+    """
     values = value if isinstance(value, list) else [value]
     deep = "depth" in option or option == "layers"
     low, high = (0, MOST_DEPTH) if deep else (1, MOST_CHANNELS)

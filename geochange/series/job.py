@@ -14,6 +14,7 @@ from geochange.maps.areas import parse_area_px
 from geochange.maps.clean import Cleaning
 from geochange.series.adding import absolute, with_reference, without_reference
 from geochange.series.memory import StateFacts
+from geochange.series.network import SeriesNetwork
 from geochange.series.preparing import prepare_series
 from geochange.series.protocol import Monitor, SeriesDetector
 from geochange.series.smoothing import TimeFilter
@@ -88,7 +89,13 @@ class SeriesJob:
     def method(self) -> dict[str, Any]:
         """What ``run.json`` says of the method."""
         settled = {"name": self.name, "reason": self.reason, "options": self.settings["options"]}
-        return settled | self.learned
+        return settled | self.learned | self.weights
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """What a run records of a network; nothing of other methods."""
+        detector = self.detector
+        return dict(detector.provenance) if isinstance(detector, SeriesNetwork) else {}
 
     @property
     def animation(self) -> str:

@@ -9,6 +9,7 @@ from geochange.errors import InputError, UsageError, suggest
 from geochange.series.breaks import HarmonicBreak
 from geochange.series.cumulative import Cusum, Ewma
 from geochange.series.movingsum import MovingSum
+from geochange.series.network import SeriesNetwork
 from geochange.series.protocol import Ordinals, SeriesDetector
 from geochange.series.regression import YEAR
 from geochange.series.step import Step
@@ -19,6 +20,7 @@ BUILDERS: Mapping[str, Callable[..., SeriesDetector]] = {
     "cusum": Cusum,
     "ewma": Ewma,
     "bfast-monitor": MovingSum,
+    "network": SeriesNetwork,
 }
 """Name to builder."""
 SEASONAL_DATES, SEASONAL_YEARS = 36, 2.5
@@ -31,7 +33,7 @@ def list_series_methods() -> list[str]:
     Examples
     --------
     >>> list_series_methods()
-    ['bfast-monitor', 'cusum', 'ewma', 'harmonic-break', 'step']
+    ['bfast-monitor', 'cusum', 'ewma', 'harmonic-break', 'network', 'step']
     """
     return sorted(BUILDERS)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from geochange.training.settings.config import TrainConfig
 from geochange.training.settings.learning import OptimizerConfig
 from geochange.training.start import Start
 from geochange.training.state import Progress, load_state, save_state
-from geochange.training.supervision import Supervised
+from geochange.training.supervision import supervise_pixels
 
 
 @dataclass
@@ -89,7 +89,7 @@ class Learner:
         """Return the loss of a batch and the figures that are told of it."""
         batch, views = feed.labelled, feed.views
         if views is None:
-            loss: Tensor = self.model(batch.before, batch.after, batch.label)
+            loss: Tensor = self.model(*batch.parts)
             return loss, loss.detach()[None]
         chosen = self.config.unlabelled
         with torch.no_grad(), self.fabric.autocast():
@@ -125,7 +125,13 @@ class Learner:
 
 
 def build_learner(
-    config: TrainConfig, bands: tuple[int, int], fabric: Fabric, start: Start | None = None
+    config: TrainConfig,
+    bands: tuple[int, int],
+    fabric: Fabric,
+    start: Start | None = None,
+    *,
+    build: Callable[..., Any] = build_model,
+    supervise: Callable[..., nn.Module] = supervise_pixels,
 ) -> Learner:
     """Build network and optimiser from the config's seed, the same in every process.
 
@@ -136,6 +142,9 @@ def build_learner(
     fabric : Fabric
     start : Start, optional
         Weights to start from.
+    build, supervise : callable
+        Build the network from name, bands and options, and the module of it and its loss from
+        network, config and the names of frozen modules.
 
     Raises
     ------
@@ -143,15 +152,14 @@ def build_learner(
         A network, an option or a loss that is not known.
     """
     torch.manual_seed(config.seed)
-    network = build_model(config.model.name, bands, **config.model.options)
+    network = build(config.model.name, bands, **config.model.options)
     frozen, new = ((), frozenset()) if start is None else start.begin(network)
     if config.compute.precision == "bf16":
         _require_bf16(network, fabric.device)
     layout = torch.channels_last if config.compute.channels_last else torch.contiguous_format
-    network = network.to(fabric.device).to(memory_format=layout)  # type: ignore[call-overload]
+    network = network.to(fabric.device).to(memory_format=layout)
     average = WeightAverage(network, config.optimizer.ema)
-    judged = config.image if config.task == "image" else None
-    supervised = Supervised(network, config.loss, frozen, judged).train()
+    supervised = supervise(network, config, frozen).train()
     factor = config.start.learning_rate_factor
     optimizer = build_optimizer(network, config.optimizer, factor=factor, new=new)
     model, optimizer = fabric.setup(supervised, optimizer)

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
 from geochange.engine.stages import Progress as OnProgress
 from geochange.engine.stages import report_nothing
 from geochange.errors import TrainingError
 from geochange.evaluation.ranking import ScoreHistogram
+from geochange.nn.card import Card
 from geochange.nn.checkpoint import save_checkpoint
 from geochange.nn.normalization import Normalization
 from geochange.training.cards import describe_network
-from geochange.training.chips.batches import ChipMaker, Feed, run_ahead
+from geochange.training.chips.batches import Feed, run_ahead
 from geochange.training.chips.views import ViewMaker
 from geochange.training.histograms import HISTOGRAM, write_histogram
 from geochange.training.learner import Learner
 from geochange.training.logs import TrainingLog
-from geochange.training.scenes.split import Split
 from geochange.training.schedule import learning_rate
 from geochange.training.start import Start
 from geochange.training.state import Progress
-from geochange.training.validation import Findings, Validator, summarise
+from geochange.training.validation import Findings, summarise
 
 FIGURES = ("train_loss", "unlabelled_loss", "confident_share")
 """What the learner tells of each step."""
@@ -41,6 +43,26 @@ def let_go_on(step: int, scores: Mapping[str, float]) -> str:
     return ""
 
 
+class Maker(Protocol):
+    """Makes batches: the same ones whoever asks, and whenever."""
+
+    def make_batch(self, step: int, indexes: Sequence[int]) -> Any:
+        """Make some chips of a batch."""
+        ...
+
+    def describe(self, step: int, indexes: Sequence[int]) -> str:
+        """Say where they come from."""
+        ...
+
+
+class Scorer(Protocol):
+    """Validates a network."""
+
+    def score(self, network: Any, fabric: Fabric) -> ScoreHistogram:
+        """Return the histogram of scores by label over all processes."""
+        ...
+
+
 @dataclass
 class Loop:
     """One training run in one process.
@@ -48,9 +70,9 @@ class Loop:
     Attributes
     ----------
     learner : Learner
-    chips : ChipMaker
-    validator : Validator
-    split : Split
+    chips : Maker
+    validator : Scorer
+    split : Split or StackSplit
     normalization : Normalization
     folder : Path
         Of the outputs; the first process writes them.
@@ -65,9 +87,9 @@ class Loop:
     """
 
     learner: Learner
-    chips: ChipMaker
-    validator: Validator
-    split: Split
+    chips: Maker
+    validator: Scorer
+    split: Any
     normalization: Normalization
     folder: Path
     on_progress: OnProgress = report_nothing
@@ -78,6 +100,10 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.config, self.fabric = self.learner.config, self.learner.fabric
+
+    def describe(self, found: Findings) -> Card:
+        """Return the card of the network as it is now."""
+        return describe_network(self.config, self.split, self.normalization, found)
 
     def run(self, progress: Progress) -> Progress:
         """Train until the last step, or until validation stops getting better.
@@ -199,7 +225,7 @@ class Loop:
         if found.recalls:
             progress.best["recalls"] = [asdict(point) for point in found.recalls]
         if self.fabric.is_global_zero:
-            card = describe_network(self.config, self.split, self.normalization, found)
+            card = self.describe(found)
             if self.start is not None:
                 card = self.start.sign(card, titled=bool(self.config.card.description))
             save_checkpoint(self.folder / MODEL, self.learner.average.network, card)

@@ -23,7 +23,6 @@ from geochange.training.learner import build_learner
 from geochange.training.loop import STATE, Loop, OnValidation, let_go_on
 from geochange.training.scenes.cache import SceneCache
 from geochange.training.scenes.normalization import measure, settle
-from geochange.training.scenes.split import Split
 from geochange.training.settings.config import TrainConfig
 from geochange.training.start import open_start
 from geochange.training.state import Progress
@@ -40,7 +39,7 @@ class Job:
     Parameters
     ----------
     config : TrainConfig
-    split : Split
+    split : Split or StackSplit
     folder : Path
         Of the outputs.
     resume : bool
@@ -53,7 +52,7 @@ class Job:
     def __init__(
         self,
         config: TrainConfig,
-        split: Split,
+        split: Any,
         folder: Path,
         *,
         resume: bool = False,

@@ -13,18 +13,15 @@ import torch
 
 from geochange.engine.stages import Progress as OnProgress
 from geochange.engine.stages import peak_memory_bytes, report_nothing
-from geochange.errors import UsageError
 from geochange.nn.losses import build_loss
-from geochange.nn.models import build_model
 from geochange.training.folder import check_folder, make_folder, read_summary, write_summary
 from geochange.training.loop import MODEL, STATE, OnValidation, let_go_on
-from geochange.training.processes import Job, build_fabric, launch
-from geochange.training.scenes.split import Split, open_split
+from geochange.training.processes import build_fabric, launch
 from geochange.training.settings.config import TrainConfig, load_config
 from geochange.training.settings.toml import to_table
 from geochange.training.start import settle_start
-from geochange.training.startcheck import check_start
 from geochange.training.state import Progress
+from geochange.training.tasks import TASKS
 from geochange.version import __version__
 
 
@@ -117,12 +114,12 @@ def train(
     summary = read_summary(folder) if resume else None
     if summary is None:
         started = time.perf_counter()
-        split = open_split(config.data, config.unlabelled.sources)
-        _check_network(config, split)
-        start = check_start(config, split.training.scenes)
+        task = TASKS[config.task]
+        split = task.open_split(config)
+        start = task.check(config, split)
         fabric = build_fabric(config)
         make_folder(folder, config, resume=resume)
-        job = Job(
+        job = task.job(
             config,
             split,
             folder,
@@ -147,31 +144,12 @@ def train(
     return TrainResult(folder, summary)
 
 
-def _check_network(config: TrainConfig, split: Split) -> None:
-    """Refuse a network that cannot be built or does not take the chips."""
-    bands = tuple(len(names) for names in split.training.scenes[0].bands)
-    with torch.device("meta"):
-        network = build_model(config.model.name, (bands[0], bands[1]), **config.model.options)
-    if network.task != config.task:
-        msg = (
-            f"task is '{config.task}', but network '{config.model.name}' is for "
-            f"'{network.task}'; set task = \"{network.task}\", or choose another network"
-        )
-        raise UsageError(msg)
-    if config.chips.size_px % network.stride:
-        msg = (
-            f"'chips.size_px' must be a multiple of {network.stride}, the stride of "
-            f"{config.model.name}, got {config.chips.size_px}"
-        )
-        raise UsageError(msg)
-
-
-def _summarise(config: TrainConfig, split: Split, progress: Progress) -> dict[str, Any]:
+def _summarise(config: TrainConfig, split: Any, progress: Progress) -> dict[str, Any]:
     return {
         "kind": "train",
+        "task": config.task,
         "version": __version__,
         "torch": torch.__version__,
-        "task": config.task,
         "model": config.model.name,
         "steps": progress.step,
         "stopped": progress.stopped or "all steps done",

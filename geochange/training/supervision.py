@@ -13,6 +13,7 @@ from geochange.nn.losses import ChangeLoss, build_loss
 from geochange.nn.network import ChangeNet, Trace
 from geochange.training.consistency import compare
 from geochange.training.images import judge_chips
+from geochange.training.settings.config import TrainConfig
 from geochange.training.settings.image import ImageConfig
 from geochange.training.settings.learning import LossConfig
 
@@ -109,6 +110,14 @@ class Supervised(nn.Module):
                 large = interpolate(logits.float(), label.shape[1:], mode="bilinear")
                 loss = loss + self.deep / len(coarser) * self.coarse_loss(large, label)
         return loss
+
+
+def supervise_pixels(
+    network: ChangeNet, config: TrainConfig, frozen: tuple[str, ...] = ()
+) -> Supervised:
+    """Return a network of two dates with the loss that a config names, of pixels or of chips."""
+    judged = config.image if config.task == "image" else None
+    return Supervised(network, config.loss, frozen, judged)
 
 
 def _take(traced: Trace, count: int) -> Trace:

@@ -49,10 +49,14 @@ class Batch:
         arrays = (stack(samples, name) for name in ("before", "after", "label"))
         return cls(*(torch.from_numpy(array) for array in arrays))
 
+    @property
+    def parts(self) -> tuple[torch.Tensor, ...]:
+        """What the network and its loss are given, in order."""
+        return self.before, self.after, self.label
+
     def to(self, device: torch.device) -> Batch:
         """Copy to a device."""
-        moved = (t.to(device, non_blocking=True) for t in (self.before, self.after, self.label))
-        return Batch(*moved)
+        return Batch(*(part.to(device, non_blocking=True) for part in self.parts))
 
 
 @dataclass(frozen=True)

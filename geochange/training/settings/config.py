@@ -25,6 +25,7 @@ from geochange.training.settings.learning import (
     ValidationConfig,
 )
 from geochange.training.settings.presets import spread_preset, spread_setting
+from geochange.training.settings.series import SeriesConfig
 from geochange.training.settings.start import StartConfig
 from geochange.training.settings.toml import build, override, read_toml, to_table, write_toml
 from geochange.training.settings.unlabelled import UnlabelledConfig
@@ -38,10 +39,11 @@ class TrainConfig:
 
     Attributes
     ----------
+    task : str
+        What is learned: ``pixels``, change of each pixel between two dates; ``image``, whether
+        each chip as a whole changed; or ``series``, when each pixel changed over many dates.
     output : str
         Folder to make; ``-o`` goes before it.
-    task : str
-        What is decided on: ``pixels``, or ``image``: each chip as a whole is changed or not.
     steps : int
         Batches to learn from, unless training stops early.
     seed : int
@@ -49,7 +51,7 @@ class TrainConfig:
     log_every : int
         Steps between rows of ``metrics.csv``.
     data, start, model, image, chips, augment, synthesis : dataclass
-    unlabelled, loss, optimizer, validation, compute, card : dataclass
+    series, unlabelled, loss, optimizer, validation, compute, card : dataclass
         Tables of settings.
 
     Examples
@@ -59,8 +61,8 @@ class TrainConfig:
     (64, 'cosine')
     """
 
-    output: str = ""
     task: str = "pixels"
+    output: str = ""
     steps: int = 4000
     seed: int = 0
     log_every: int = 20
@@ -71,6 +73,7 @@ class TrainConfig:
     chips: ChipConfig = field(default_factory=ChipConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
+    series: SeriesConfig = field(default_factory=SeriesConfig)
     unlabelled: UnlabelledConfig = field(default_factory=UnlabelledConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

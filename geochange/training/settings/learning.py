@@ -8,12 +8,12 @@ from geochange.training.settings.checks import require, require_one
 
 SCHEDULES = ("cosine", "poly", "constant")
 PRECISIONS = ("fp32", "bf16")
-DEFAULT_MODEL = "tinysiam"
 DEFAULT_MODELS = {
-    "pixels": DEFAULT_MODEL,
+    "pixels": "tinysiam",
     "image": "image",
+    "series": "cnn-lstm",
 }
-"""Network of each task where the config names none."""
+"""Tasks, and the network that each takes where none is named."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,9 @@ class ModelConfig:
     ----------
     name : str
         ``tinysiam``, ``fc-ef``, ``fc-siam-conc``, ``fc-siam-diff``, ``unet``, ``snunet``, ``bit``,
-        ``attention`` or ``siamese``; ``image`` for the task ``image``. Default: that of the
-        checkpoint that training starts from, or else ``tinysiam``, or ``image``.
+        ``attention`` or ``siamese``; ``image`` for the task ``image``; for series ``cnn-lstm``,
+        ``convlstm``, ``temporal-attention`` or ``two-dates``. Default: that of the checkpoint that
+        training starts from, or else that of the task: ``tinysiam``, ``image``, ``cnn-lstm``.
     options : dict
         Of that network, such as ``{ widths = [8, 16, 32] }``.
     """
