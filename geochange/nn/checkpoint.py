@@ -88,7 +88,6 @@ def save_checkpoint(path: str | Path, model: ChangeNet | SeriesNet, card: Card) 
         stride=stride,
         halo=-(-halo // stride) * stride,
         windowed=windowed,
-        task=SERIES if isinstance(model, SeriesNet) else card.task,
         halo_per_date=model.radius_per_date if isinstance(model, SeriesNet) else 0,
         sha256=hash_weights(weights),
     )

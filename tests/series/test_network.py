@@ -37,7 +37,9 @@ def checkpoint(tmp_path):
         model = build_series_model(name, 2)
         bands = tuple(Band(role) for role in ROLES)
         scaling = normalization or SceneNormalization()
-        card = Card("rising", bands, bands, scaling, threshold=0.3, gsd_m=(8.0, 12.0))
+        card = Card(
+            "rising", bands, bands, scaling, threshold=0.3, gsd_m=(8.0, 12.0), task="series"
+        )
         save_checkpoint(tmp_path / f"{name}.safetensors", model, card)
         return tmp_path / f"{name}.safetensors"
 

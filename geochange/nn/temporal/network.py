@@ -25,10 +25,13 @@ class SeriesNet(nn.Module):
         How to build it again, without weights; both numbers of bands are the same.
     stride : int
         Always 1: any height and width will do, and tiles may begin anywhere.
+    task : str
+        Always ``series``.
     """
 
     recipe: Recipe
     stride = 1
+    task = "series"
 
     def decide(self, images: Tensor, valid: Tensor, days: Tensor) -> Tensor:
         """Return logits (N, T, H, W) of all dates; see :meth:`forward`."""

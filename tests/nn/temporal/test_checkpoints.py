@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -22,7 +24,9 @@ def test_a_network_comes_back_as_it_was(name, tmp_path):
     torch.manual_seed(0)
     model = build_series_model(name, 1, widths=[4, 8], decoder=4).eval()
     path = tmp_path / "own.safetensors"
-    written = save_checkpoint(path, model, Card("demo", PAN, PAN, SceneNormalization()))
+    written = save_checkpoint(
+        path, model, Card("demo", PAN, PAN, SceneNormalization(), task="series")
+    )
     found, card = load_series_checkpoint(path)
     assert card == written == read_card(path)
     assert (card.task, card.architecture) == ("series", name)
@@ -36,7 +40,7 @@ def test_a_network_comes_back_as_it_was(name, tmp_path):
 def test_each_task_takes_its_own_networks(tmp_path):
     card = Card("demo", PAN, PAN, SceneNormalization())
     series, pair = tmp_path / "series.safetensors", tmp_path / "pair.safetensors"
-    save_checkpoint(series, build_series_model("cnn-lstm", 1), card)
+    save_checkpoint(series, build_series_model("cnn-lstm", 1), replace(card, task="series"))
     save_checkpoint(pair, build_model("tinysiam", 1), card)
     assert read_card(pair).task == "pixels"
     with pytest.raises(InputError, match="is a network for series"):
