@@ -22,12 +22,18 @@ def push(state: State, where: Places, values: FloatArray, day: int) -> None:
 
 
 def keep(state: State, where: Places, chosen: BoolArray) -> None:
-    """Keep the chosen of the held observations, (BUFFER, n), in order."""
-    order = np.argsort(~chosen, axis=0, kind="stable")
-    state["days"][:, where] = np.take_along_axis(state["days"][:, where], order, 0)
-    values = state["values"][:, :, where]
-    state["values"][:, :, where] = np.take_along_axis(values, order[:, None], 0)
-    state["kept"][where] = chosen.sum(axis=0)
+    """Keep the chosen, bool (N, n), of the N oldest held observations, in order."""
+    count = chosen.sum(axis=0)
+    moved = (np.arange(len(chosen))[:, None] < count) != chosen
+    some = moved.any(axis=0)
+    state["kept"][where] = count
+    where, most = where[some], len(chosen)
+    if not where.size:
+        return
+    order = np.argsort(~chosen[:, some], axis=0, kind="stable")
+    state["days"][:most, where] = np.take_along_axis(state["days"][:most, where], order, 0)
+    values = state["values"][:most, :, where]
+    state["values"][:most, :, where] = np.take_along_axis(values, order[:, None], 0)
 
 
 def thin(state: State, where: Places) -> None:

@@ -17,10 +17,9 @@ from geochange.series.regression import (
     Doubles,
     add,
     combine,
-    fit_robustly,
     harmonic_terms,
-    masked_median,
 )
+from geochange.series.robust import fit_robustly, masked_median
 
 BELIEF = 8
 """Observations that the noise of the scene counts as, beside those of a pixel's own history."""

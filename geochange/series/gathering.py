@@ -9,16 +9,10 @@ from numpy.typing import NDArray
 from scipy.special import chdtri
 
 from geochange.blocks import BoolArray, FloatArray
-from geochange.series.buffer import BUFFER, Places, keep
+from geochange.series.buffer import Places, keep
 from geochange.series.protocol import State
-from geochange.series.regression import (
-    YEAR,
-    Doubles,
-    add,
-    fit_robustly,
-    harmonic_terms,
-    masked_median,
-)
+from geochange.series.regression import YEAR, Doubles, add, harmonic_terms
+from geochange.series.robust import fit_robustly, masked_median
 from geochange.series.segments import deviate, refit, scale, sum_up
 
 GATHERING, WATCHING = 0, 1
@@ -52,8 +46,9 @@ class Gathering:
         where = where[self._may_start(state, where)]
         if not where.size:
             return
-        known = np.arange(BUFFER)[:, None] < state["kept"][where]
-        days, values = state["days"][:, where], state["values"][:, :, where]
+        most = int(state["kept"][where].max())
+        known = np.arange(most)[:, None] < state["kept"][where]
+        days, values = state["days"][:most, where], state["values"][:most, :, where]
         variogram = self._measure_variogram(values, known)
         clear = known & ~screen(days, values, known, variogram)
         keep(state, where, clear)
@@ -70,7 +65,7 @@ class Gathering:
         state["segments"][good] += 1
         state["kept"][good] = 0
         if bad.size:  # slide: forget the oldest
-            rest = np.arange(BUFFER)[:, None] < state["kept"][bad]
+            rest = np.arange(state["kept"][bad].max())[:, None] < state["kept"][bad]
             rest[0] = False
             keep(state, bad, rest)
 
@@ -91,8 +86,8 @@ class Gathering:
         """Tell where trend, first and last observation are no change."""
         years = (state["last"][where] - state["first"][where]) / YEAR
         slope = np.abs(state["coefficients"][1, :, where].T) * years
-        ends = [0, state["kept"][where] - 1]
-        first, last = (np.abs(deviate(state, where, end)) for end in ends)
+        newest = state["kept"][where].astype(np.intp) - 1
+        first, last = np.abs(deviate(state, where, np.stack([np.zeros_like(newest), newest])))
         worst = np.maximum(slope, np.maximum(first, last)) / scale(state, where)
         limit = chdtri(len(worst), 1 - self.confidence)
         stable: BoolArray = add(worst**2) <= limit
@@ -102,11 +97,9 @@ class Gathering:
 def screen(
     days: NDArray[np.int32], values: FloatArray, known: BoolArray, variogram: Doubles
 ) -> BoolArray:
-    """Find clouds and shadows, bool (BUFFER, n): far from a robust fit in most bands."""
+    """Find clouds and shadows, bool (N, n): far from a robust fit in most bands."""
     terms = harmonic_terms(days, int(days[0].min()))[:4].transpose(1, 0, 2)
-    most = int(known.sum(axis=0).max())
-    _, residuals = fit_robustly(terms[:most], values[:most], known[:most])
+    _, residuals = fit_robustly(terms, values, known)
     far = np.abs(residuals) > SCREEN_SIGMAS * variogram
-    outlying = np.zeros(known.shape, np.bool_)
-    outlying[:most] = far.sum(axis=1) >= max(1, (values.shape[1] + 1) // 2)
+    outlying: BoolArray = far.sum(axis=1) >= max(1, (values.shape[1] + 1) // 2)
     return outlying

@@ -10,13 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange.blocks import MAD_TO_SIGMA, BoolArray
-
 Doubles = NDArray[np.float64]
 YEAR = 365.25
 TERMS = 8
 """Level, trend, and three harmonics of the year as cosine and sine."""
-BISQUARE = 4.685
 
 
 def harmonic_terms(days: NDArray[Any], origin: int) -> Doubles:
@@ -41,12 +38,31 @@ def add(parts: NDArray[Any]) -> NDArray[Any]:
     return total
 
 
+def contract(formula: str, first: NDArray[Any], second: NDArray[Any]) -> Doubles:
+    """Return ``einsum`` of two arrays whose last axis counts pixels, as does the result's.
+
+    Products are added up in one order, however many pixels there are: the last axis is walked
+    innermost, for which it must be longer than 1.
+
+    Examples
+    --------
+    >>> contract("kp,kcp->cp", np.ones((8, 1)), np.full((8, 2, 1), 0.5))
+    array([[4.],
+           [4.]])
+    """
+    if first.shape[-1] != 1:
+        found: Doubles = np.einsum(formula, first, second)
+        return found
+    doubled = np.einsum(formula, *(np.repeat(one, 2, axis=-1) for one in (first, second)))
+    single: Doubles = doubled[..., :1]
+    return single
+
+
 def combine(terms: Doubles, coefficients: NDArray[Any]) -> Doubles:
-    """Return predictions (C, P) from terms (K, P) and coefficients (K, C, P)."""
-    total = np.zeros(coefficients.shape[1:])
-    for term, coefficient in zip(terms, coefficients, strict=True):
-        total += term * coefficient
-    return total
+    """Return predictions (C, P) from terms (K, P), or (K, 1), and coefficients (K, C, P)."""
+    pixels = coefficients.shape[-1]
+    own = terms if terms.shape[-1] == pixels else np.repeat(terms, pixels, axis=-1)
+    return contract("kp,kcp->cp", own, coefficients)
 
 
 def solve(gram: Doubles, moments: Doubles, ridge: float = 1e-9) -> Doubles:
@@ -90,111 +106,3 @@ def solve(gram: Doubles, moments: Doubles, ridge: float = 1e-9) -> Doubles:
             rest -= lower[k, i] * found[k]
         found[i] = rest / lower[i, i]
     return found
-
-
-def shrink(
-    gram: Doubles, moments: Doubles, count: Doubles, penalty: Doubles, rounds: int = 12
-) -> Doubles:
-    """Fit by the lasso, by coordinate descent from least squares; level and trend go free.
-
-    Minimises half the mean squared residual plus ``penalty`` times the sum of the absolute
-    harmonic coefficients (Tibshirani 1996; Friedman et al. 2010), from normal equations alone.
-
-    Parameters
-    ----------
-    gram : float64 (K, K, P)
-    moments : float64 (K, C, P)
-    count : float64 (P,)
-    penalty : float64 (C, P)
-
-    Returns
-    -------
-    float64 (K, C, P)
-    """
-    found = solve(gram, moments, 1e-6)
-    if len(gram) <= 2:
-        return found
-    limit = penalty * count
-    for _ in range(rounds):
-        for j in range(len(gram)):
-            rest = moments[j].copy()
-            for k in range(len(gram)):
-                if k != j:
-                    rest -= gram[j, k] * found[k]
-            if j >= 2:
-                rest = np.sign(rest) * np.maximum(np.abs(rest) - limit, 0)
-            found[j] = rest / np.maximum(gram[j, j], 1e-12)
-    return found
-
-
-def masked_median(values: NDArray[Any], known: BoolArray) -> Doubles:
-    """Return the median along the first axis of what is known; 0 where nothing is.
-
-    Parameters
-    ----------
-    values : (N, ..., P)
-    known : bool, that broadcasts against values
-
-    Examples
-    --------
-    >>> masked_median(np.array([[1.0], [9.0], [3.0]]), np.array([[True], [False], [True]]))
-    array([2.])
-    """
-    known = np.broadcast_to(known, values.shape)
-    ordered = np.sort(np.where(known, values, np.inf), axis=0)
-    count = known.sum(axis=0)
-    low = np.maximum((count - 1) // 2, 0)[None]
-    high = np.minimum(count // 2, len(values) - 1)[None]
-    pair = np.take_along_axis(ordered, low, 0)[0], np.take_along_axis(ordered, high, 0)[0]
-    return np.where(count > 0, 0.5 * (pair[0] + pair[1]), 0.0)
-
-
-def fit_robustly(
-    terms: Doubles, values: NDArray[Any], known: BoolArray, rounds: int = 5
-) -> tuple[Doubles, Doubles]:
-    """Fit by iteratively reweighted least squares with Tukey's bisquare, band by band.
-
-    Parameters
-    ----------
-    terms : float64 (N, K, P)
-        Predictors of each observation.
-    values : (N, C, P)
-    known : bool (N, P)
-        Observations that count.
-
-    Returns
-    -------
-    coefficients : float64 (K, C, P)
-    residuals : float64 (N, C, P)
-
-    References
-    ----------
-    Zhu, Z., Wang, S. and Woodcock, C. E. (2015). Improvement and expansion of the Fmask algorithm
-    ... (Tmask: Zhu and Woodcock 2014). Street, Carroll and Ruppert (1988).
-    """
-    size, (_, bands, pixels) = terms.shape[1], values.shape
-    values = np.asarray(values, np.float64)
-    coefficients = np.zeros((size, bands, pixels))
-    residuals = np.zeros_like(values)
-    for band in range(bands):
-        weights = known.astype(np.float64)
-        own = values[:, band]
-        for _ in range(rounds):
-            gram = np.zeros((size, size, pixels))
-            moments = np.zeros((size, 1, pixels))
-            for row, value, weight in zip(terms, own, weights, strict=True):
-                for i in range(size):
-                    weighted = weight * row[i]
-                    moments[i, 0] += weighted * value
-                    for j in range(i + 1):
-                        gram[i, j] += weighted * row[j]
-            for i in range(size):
-                for j in range(i):
-                    gram[j, i] = gram[i, j]
-            fitted = solve(gram, moments, 1e-6)
-            rest = own - np.stack([combine(row, fitted)[0] for row in terms])
-            sigma = np.maximum(MAD_TO_SIGMA * masked_median(np.abs(rest), known), 1e-9)
-            share = np.minimum(np.abs(rest) / (BISQUARE * sigma), 1)
-            weights = known * (1 - share**2) ** 2
-        coefficients[:, band], residuals[:, band] = fitted[:, 0], rest
-    return coefficients, residuals

@@ -9,8 +9,15 @@ from numpy.typing import NDArray
 
 from geochange.blocks import FloatArray
 from geochange.series.buffer import Places
+from geochange.series.lasso import shrink
 from geochange.series.protocol import State
-from geochange.series.regression import TERMS, Doubles, combine, harmonic_terms, shrink
+from geochange.series.regression import (
+    TERMS,
+    Doubles,
+    combine,
+    contract,
+    harmonic_terms,
+)
 
 ORIGIN = 719_163
 """Ordinal of 1970-01-01, from which trends count."""
@@ -24,25 +31,31 @@ PENALTY = 0.2
 
 def sum_up(state: State, where: Places) -> None:
     """Start segments from the observations that pixels hold."""
-    for name in ("gram", "moments", "squares"):
-        state[name][..., where] = 0
-    state["count"][where] = 0
-    state["first"][where] = state["days"][0, where]
-    most = int(state["kept"][where].max())
-    for position in range(most):
-        has = where[state["kept"][where] > position]
-        add_observation(state, has, state["days"][position, has], state["values"][position][:, has])
+    kept = state["kept"][where]
+    most = int(kept.max())
+    known = np.arange(most)[:, None] < kept
+    days = state["days"][:most, where]
+    terms = np.where(known, harmonic_terms(np.where(known, days, days[0]), ORIGIN), 0)
+    values = np.where(known[:, None], state["values"][:most, :, where], 0).astype(np.float64)
+    state["gram"][:, :, where] = contract("itp,jtp->ijp", terms, terms)
+    state["moments"][:, :, where] = contract("itp,tcp->icp", terms, values)
+    state["squares"][:, where] = contract("tcp,tcp->cp", values, values)
+    state["count"][where] = kept
+    state["first"][where] = days[0]
+    state["last"][where] = days[kept - 1, np.arange(where.size)]
 
 
 def add_observation(
     state: State, where: Places, days: NDArray[np.int32], values: FloatArray
 ) -> None:
     """Add an observation to the sums of pixels, values (C, n)."""
-    terms = harmonic_terms(days, ORIGIN)
-    exact = values.astype(np.float64)
-    state["gram"][:, :, where] += terms[:, None] * terms[None]
-    state["moments"][:, :, where] += terms[:, None] * exact[None]
-    state["squares"][:, where] += exact**2
+    pixels = state["count"].size
+    terms, exact = np.zeros((TERMS, pixels)), np.zeros((len(values), pixels))
+    terms[:, where], exact[:, where] = harmonic_terms(days, ORIGIN), values
+    for number, term in enumerate(terms):  # all pixels: cheaper than to pick those that gain by it
+        state["gram"][number] += term * terms
+        state["moments"][number] += term * exact
+    state["squares"] += exact**2
     state["count"][where] += 1
     state["last"][where] = days
 
@@ -75,9 +88,7 @@ def _fit_terms(state: State, where: Places, size: int) -> None:
     found = shrink(gram, moments, count, PENALTY * state["variogram"][:, where])
     rest = squares.copy()
     for i in range(size):
-        rest -= 2 * found[i] * moments[i]
-        for j in range(size):
-            rest += found[i] * found[j] * gram[i, j]
+        rest += found[i] * (combine(gram[i], found) - 2 * moments[i])
     freedom = np.maximum(count - size, 1)
     state["rmse"][:, where] = np.sqrt(np.maximum(rest, 0) / freedom)
     state["coefficients"][:, :, where] = 0
@@ -90,10 +101,17 @@ def scale(state: State, where: Places) -> Doubles:
     return yardstick
 
 
-def deviate(state: State, where: Places, position: Any) -> Doubles:
-    """Return observed minus predicted of a held observation, float64 (C, n)."""
-    days = state["days"][position, where]
+def deviate(state: State, where: Places, positions: Any) -> Doubles:
+    """Return observed minus predicted of held observations, float64 (m, C, n).
+
+    Parameters
+    ----------
+    positions : int (m, n) or (m, 1)
+        Which of those that each pixel holds.
+    """
+    days = state["days"][positions, where]
+    values = state["values"][positions, :, where].transpose(0, 2, 1)
     terms = harmonic_terms(days, ORIGIN)
-    values = state["values"][position, :, where].T
-    deviation: Doubles = values - combine(terms, state["coefficients"][:, :, where])
+    coefficients = state["coefficients"][:, :, where]
+    deviation: Doubles = values - contract("kmp,kcp->mcp", terms, coefficients)
     return deviation

@@ -39,7 +39,7 @@ class Watching:
         where = where[state["kept"][where] >= self.consecutive]
         if not where.size:
             return
-        raw = np.stack([deviate(state, where, p) for p in range(self.consecutive)])
+        raw = deviate(state, where, np.arange(self.consecutive)[:, None])
         relative = raw / scale(state, where)
         strength = np.stack([add(part**2) for part in relative])
         bands = raw.shape[1]
