@@ -241,7 +241,7 @@ def post_prelabels(call: Call) -> Any:
     from geochange.nn.shelf import list_models
 
     name = str(call.fields.get("name", "auto"))
-    if name in [model.name for model in list_models()]:
+    if name in [model.name for model in list_models("pixels")]:
         return call.project.start_detection(model=name).describe()
     if name != "auto" and name not in [method.name for method in list_methods()]:
         raise RefusedError(BAD_REQUEST, f"there is no method or model '{name[:40]}'")
@@ -254,7 +254,10 @@ def get_detectors(call: Call) -> Any:
     from geochange.nn.shelf import list_models
 
     methods = [m.name for m in list_methods() if m.name != "network"]
-    return {"methods": ["auto", *methods], "models": [model.name for model in list_models()]}
+    return {
+        "methods": ["auto", *methods],
+        "models": [model.name for model in list_models("pixels")],
+    }
 
 
 def get_improvement(call: Call) -> Any:

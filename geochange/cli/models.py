@@ -67,6 +67,8 @@ def _describe(model: Model) -> dict[str, object]:
 def _print_entry(model: Model) -> None:
     card = model.card
     auto = "method auto takes it where it fits" if card.automatic else "for --model only"
+    if card.task == "image":
+        auto = f"for predict-image and --screen, squares of {card.image_px} px"
     lines = [
         card.title,
         f"{_list_bands(card)}; pixels of {_size(card)}; {auto}",
@@ -90,7 +92,9 @@ def _print_card(model: Model) -> None:
         ("pixels", _size(card)),
         ("classes", ", ".join(card.classes)),
         ("threshold", f"{card.threshold:g}, scores divided by temperature {card.temperature:g}"),
+        ("task", _say_task(card)),
         ("auto", _say_auto(model)),
+        *(("screen", line) for line in _list_recalls(card)),
         *(("figures", line) for line in _list_scores(card.metrics, all_figures)),
         *(("trained on", f"{data.name}: {data.terms}") for data in card.training),
         ("created", card.created or "unknown"),
@@ -106,11 +110,25 @@ def _print_card(model: Model) -> None:
         last = label
 
 
+def _say_task(card: Card) -> str:
+    return "each pixel" if card.task == "pixels" else f"whole images, {card.image_px} px"
+
+
+def _list_recalls(card: Card) -> list[str]:
+    return [
+        f"keeps {p.recall:.4g} of the changed pixels from {p.threshold:.3g} on, and "
+        f"{p.false_alarms:.1%} of the unchanged images"
+        for p in card.recalls
+    ]
+
+
 def _say_auto(model: Model) -> str:
     from geochange.nn.shelf import find_model, is_shipped
 
     if not (is_shipped(model.name) and find_model(model.name) == model.path):
         return "no: a file is used when --model names it"
+    if model.card.task == "image":
+        return "taken by --screen auto" if model.card.automatic else "no: for --screen only"
     return "taken where it fits" if model.card.automatic else "no: for --model only"
 
 

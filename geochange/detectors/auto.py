@@ -51,7 +51,7 @@ def choose_method(traits: PairTraits) -> Choice:
     'log-ratio'
     """
     otherwise = choose_training_free(traits)
-    fitting = [m for m in list_models() if m.card.automatic and suits(traits, m.card)]
+    fitting = [m for m in list_models("pixels") if m.card.automatic and suits(traits, m.card)]
     return _choose_network(max(fitting, key=_rank), otherwise) if fitting else otherwise
 
 

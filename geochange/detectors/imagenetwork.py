@@ -83,7 +83,9 @@ def choose_screen(name: str, traits: PairTraits) -> str:
     """
     if name != AUTO:
         return name
-    fitting = [m for m in list_models() if m.card.automatic and suits(traits, m.card, "image")]
+    fitting = [
+        m for m in list_models("image") if m.card.automatic and suits(traits, m.card, "image")
+    ]
     if not fitting:
         msg = (
             "no network for screening that comes with geochange fits these bands, pixel size and "

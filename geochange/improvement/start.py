@@ -30,7 +30,7 @@ def choose_start(run: Mapping[str, Any] | None, pair: Pair) -> Path | None:
     own = _checkpoint_of(run or {})
     if own is not None:
         return own
-    near = nearest_model(list_models(), pair)
+    near = nearest_model(list_models("pixels"), pair)
     return near.path if near is not None else None
 
 

@@ -108,6 +108,9 @@ def convert(checkpoint: str | Path) -> bytes:
     for name in ("onnx", "onnxscript", "onnxruntime"):
         require_extra(name)
     model, card = load_checkpoint(checkpoint)
+    if card.task != "pixels":
+        msg = f"{checkpoint} decides on whole images, which ONNX files are not for; use it as it is"
+        raise UsageError(msg)
     network = PortableNet(model, card).eval()
     with torch.inference_mode(mode=False), torch.no_grad():
         proto = _translate(network, card, str(checkpoint))

@@ -49,8 +49,13 @@ class Model:
         return sum(math.prod(tensor["shape"]) for tensor in learned)
 
 
-def list_models() -> list[Model]:
+def list_models(task: str = "") -> list[Model]:
     """Return the networks that come with geochange, in order of their names.
+
+    Parameters
+    ----------
+    task : str
+        ``pixels`` or ``image``; default all.
 
     Raises
     ------
@@ -62,7 +67,8 @@ def list_models() -> list[Model]:
     >>> all(model.path.suffix == ".safetensors" for model in list_models())
     True
     """
-    return [Model(path.stem, path, read_card(path)) for path in _paths().values()]
+    models = [Model(path.stem, path, read_card(path)) for path in _paths().values()]
+    return [model for model in models if not task or model.card.task == task]
 
 
 def open_model(name: str | os.PathLike[str]) -> Model:

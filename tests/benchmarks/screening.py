@@ -16,6 +16,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from scipy.ndimage import shift
 from tables import describe_machine, format_table, tell
 
 from geochange.alignment.pair import open_pair
@@ -36,7 +38,7 @@ from geochange.tiles import Window
 
 Array = NDArray[Any]
 ALARMS, RECALLS = (0.05, 0.1, 0.2), (0.95, 0.99)
-GSD_M = 2.5
+PLACE = {"crs": "EPSG:32651", "transform": Affine(2.5, 0, 5e5, 0, -2.5, 4e6)}
 
 
 def read_tiles(folder: Path) -> list[dict[str, Array]]:
@@ -58,6 +60,22 @@ def find_change(tiles: Sequence[dict[str, Array]]) -> None:
     for tile in tiles:
         score = network.score(tile["before"][None], tile["after"][None], tile["valid"])
         tile["found"] = np.nan_to_num(score) >= network.card.threshold
+
+
+def write_labels(data: Path, folder: Path) -> None:
+    """Write what network ``building`` finds as labels, beside links to the images."""
+    for part in ("train", "val"):
+        source, target = data / "building" / part, folder / part
+        (target / "label").mkdir(parents=True)
+        for date in ("before", "after"):
+            (target / date).symlink_to((source / date).resolve())
+        tiles = read_tiles(source)
+        find_change(tiles)
+        for path, tile in zip(sorted((source / "before").iterdir()), tiles, strict=True):
+            found = np.where(tile["valid"][0], tile["found"][0], 255).astype(np.uint8)
+            with rasterio.open(path) as dataset:
+                place = {"crs": dataset.crs, "transform": dataset.transform}
+            _write(target / "label" / path.name, found[None], place)
 
 
 def cut(tiles: Sequence[dict[str, Array]], name: str, size: int) -> Array:
@@ -103,10 +121,14 @@ def rank_squares(model: str, tiles: Sequence[dict[str, Array]]) -> list[Mapping[
 
 
 def build_scene(
-    tiles: Sequence[dict[str, Array]], size: int, edge: int, share: float, seed: int, folder: Path
+    tiles: Sequence[dict[str, Array]], size: int, edge: int, share: float, quiet: bool, folder: Path
 ) -> tuple[Path, Path, Array]:
-    """Write a mosaic of turned squares, a share of them with labelled change."""
-    rng = np.random.default_rng(seed)
+    """Write a mosaic of turned squares, a share of them with labelled change.
+
+    Quiet ground is a square's before date at both dates, with other light, noise and half a pixel
+    of shift; otherwise it is a square of both dates without labelled change.
+    """
+    rng = np.random.default_rng(0)
     squares = {name: cut(tiles, name, edge) for name in ("before", "after", "valid", "label")}
     whole = squares["valid"].all(axis=(1, 2, 3))
     changed = squares["label"].any(axis=(1, 2, 3))
@@ -115,25 +137,37 @@ def build_scene(
              for name in ("before", "after", "label")}  # fmt: skip
     for row in range(count):
         for col in range(count):
-            pool = np.flatnonzero(whole & (changed == (rng.random() < share)))
+            wanted = rng.random() < share
+            pool = np.flatnonzero(whole & (changed if wanted else quiet | ~changed))
             index, turns, flip = int(rng.choice(pool)), int(rng.integers(4)), bool(rng.integers(2))
+            chosen = {name: squares[name][index] for name in scene}
+            if quiet and not wanted:
+                chosen |= _repeat(rng, chosen["before"])
             for name, image in scene.items():
-                part = np.rot90(squares[name][index], turns, axes=(1, 2))
+                part = np.rot90(chosen[name], turns, axes=(1, 2))
                 part = part[..., ::-1] if flip else part
                 image[:, row * edge : (row + 1) * edge, col * edge : (col + 1) * edge] = part
     paths = [_write(folder / f"{name}.tif", scene[name]) for name in ("before", "after")]
     return paths[0], paths[1], scene["label"][0]
 
 
-def _write(path: Path, pixels: Array) -> Path:
-    place = {"crs": "EPSG:32651", "transform": Affine(GSD_M, 0, 5e5, 0, -GSD_M, 4e6)}
+def _repeat(rng: np.random.Generator, before: Array) -> dict[str, Array]:
+    """Return the same ground once more, and that nothing changed."""
+    moved = shift(before, (0, *rng.uniform(-0.5, 0.5, 2)), order=3, mode="nearest")
+    light = rng.normal(1, 0.05, (3, 1, 1)) * moved + rng.normal(0, 5, (3, 1, 1))
+    after = light + rng.normal(0, 2, before.shape)
+    return {"after": after, "label": np.zeros((1, *before.shape[1:]), bool)}
+
+
+def _write(path: Path, pixels: Array, place: Mapping[str, Any] = PLACE) -> Path:
     stored = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
     shape = {"count": len(pixels), "height": pixels.shape[1], "width": pixels.shape[2]}
     with rasterio.open(
         path, "w", driver="GTiff", dtype="uint8", tiled=True, compress="zstd", **shape, **place
     ) as dataset:
         dataset.write(stored)
-        dataset.descriptions = ("Red", "Green", "Blue")
+        if len(pixels) > 1:
+            dataset.descriptions = ("Red", "Green", "Blue")
     return path
 
 
@@ -153,7 +187,7 @@ def run(before: Path, after: Path, output: Path, **options: Any) -> tuple[Any, f
 
 def screen_scene(
     paths: tuple[Path, Path, Array], name: str, options: Mapping[str, Any], screen: str,
-    recall: float, share: float, folder: Path,
+    recall: float, ground: str, folder: Path,
 ) -> Mapping[str, object]:  # fmt: skip
     """Return a row of the second table."""
     before, after, label = paths
@@ -169,7 +203,7 @@ def screen_scene(
     level = {f"{k} recall": f"{(m & label).sum() / max(1, label.sum()):.3f}"
              for k, m in (("label", found), ("screened label", kept))}  # fmt: skip
     return tell({
-        "method": name, "scene px": label.shape[0], "changed squares": f"{share:.0%}",
+        "method": name, "scene px": label.shape[0], "ground": ground,
         "screened out": f"{facts['screened_share']:.1%}",
         "found kept": f"{(found & kept).sum() / max(1, found.sum()):.4f}", **level,
         "scoring s": f"{score_s:.2f} / {score_1:.2f}", "speed-up": f"{score_s / score_1:.2f}",
@@ -191,24 +225,28 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--models", nargs="+", default=["building-screen"])
     parser.add_argument("--sizes", type=int, nargs="*", default=[4096])
-    parser.add_argument("--shares", type=float, nargs="+", default=[0.02, 0.04])
+    parser.add_argument("--shares", type=float, nargs="+", default=[0.04])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--recall", type=float, default=0.99)
-    parser.add_argument("--square", type=int, default=256, help="edge of a mosaic's squares")
+    parser.add_argument("--square", type=int, default=128, help="edge of a mosaic's squares")
+    parser.add_argument("--write-labels", type=Path, help="for configs/building-screen.toml")
     arguments = parser.parse_args()
+    if arguments.write_labels is not None:
+        write_labels(arguments.data, arguments.write_labels)
+        return
     print(describe_machine() + "\n")
     tiles = read_tiles(arguments.data / "building" / "val")
     find_change(tiles)
     print(format_table([row for m in arguments.models for row in rank_squares(m, tiles)]) + "\n")
     rows = []
     with tempfile.TemporaryDirectory() as name:
-        for size in arguments.sizes:
-            for share in arguments.shares:
-                folder = Path(name)
-                paths = build_scene(tiles, size, arguments.square, share, 0, folder)
-                rows += [
+        for size, share, quiet in product(arguments.sizes, arguments.shares, (False, True)):
+            folder, edge = Path(name), arguments.square
+            ground = f"{share:.0%} changed squares, {'quiet' if quiet else 'unlabelled'}"
+            paths = build_scene(tiles, size, edge, share, quiet, folder)
+            rows += [
                     screen_scene(paths, method, METHODS[method], arguments.models[0],
-                                 arguments.recall, share, folder)
+                                 arguments.recall, ground, folder)
                     for method in arguments.methods
                 ]  # fmt: skip
     print(format_table(rows))

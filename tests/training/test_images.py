@@ -87,8 +87,10 @@ def test_chips_of_a_kind_are_learnt(write_scene, tmp_path, image_table):
     for number in range(4):
         write_scene(f"set/s{number}", seed=number, size=128, east_px=128 * number, changes=4)
     table = image_table | {"steps": 60, "image": {"changed_share": 0.0}}
-    table["data"] = {"root": str(tmp_path), "train": [{"path": "set", "scenes": ["s0", "s1", "s2"]}],
-                     "validation": [{"path": "set", "scenes": ["s3"]}]}  # fmt: skip
+    parts = {"train": ["s0", "s1", "s2"], "validation": ["s3"]}
+    table["data"] = {"root": str(tmp_path)} | {
+        name: [{"path": "set", "scenes": scenes}] for name, scenes in parts.items()
+    }
     table |= {"chips": {"size_px": 32, "batch_size": 16}, "validation": {"every_steps": 60}}
     table["optimizer"] = {"warmup_steps": 5, "learning_rate": 1e-2, "ema": 0.9}
     result = train(table, tmp_path / "run")
