@@ -14,6 +14,8 @@ from geochange.blocks import MAD_TO_SIGMA, FloatArray
 LEAST_COST = 1e-4
 LEAST_SPREAD = 0.05
 """Of the misfit of unchanged ground, for images without any noise."""
+LEAST_NOISE = 0.5
+"""Of the typical cost, however much of that detail explains."""
 LARGEST_LOSS = 1 / 9
 """Of the finest detail: what is left of it in means of 3 x 3 px, when it is in one date alone."""
 PARTS = 10
@@ -31,7 +33,7 @@ class Misfit:
     Attributes
     ----------
     noise : float
-        Typical cost.
+        Typical cost, less what detail explains of it.
     texture : float
         Share of the variance within a patch that its cost grows by where nothing changed: what
         lies between whole pixels.
@@ -78,9 +80,10 @@ class Misfit:
         """
         if not cost.size:
             return cls()
-        noise = float(np.median(cost))
         texture, loss = _measure_growth(cost, kinds)
-        texture, loss = min(texture, most), min(loss, LARGEST_LOSS)
+        texture = min(texture, most)
+        typical = float(np.median(cost))
+        noise = max(float(np.median(cost - loss * kinds[1])), LEAST_NOISE * typical)
         misfit = cls(noise, texture, loss)._weigh(cost, kinds)
         median = float(np.median(misfit))
         spread = MAD_TO_SIGMA * float(np.median(np.abs(misfit - median)))
@@ -109,11 +112,17 @@ class Misfit:
 def _measure_growth(
     cost: NDArray[np.floating], kinds: tuple[FloatArray, FloatArray]
 ) -> tuple[float, float]:
-    """Return by how much typical costs grow with the variance of a patch and with its detail."""
+    """Return by how much typical costs grow with the variance of a patch and with its detail.
+
+    Where they would grow too much with detail, the variance must explain the rest.
+    """
     parts = [p for kind in kinds for p in np.array_split(np.argsort(kind, kind="stable"), PARTS)]
     rows = [[np.median(values[p]) for values in (cost, *kinds)] for p in parts if p.size]
     typical, *varied = np.array(rows, np.float64).T
     weights = 1 / (typical + LEAST_COST)
     table = np.column_stack([np.ones_like(typical), *varied]) * weights[:, None]
     (_, texture, loss), _ = nnls(table, typical * weights)
+    if loss > LARGEST_LOSS:
+        loss = LARGEST_LOSS
+        (_, texture), _ = nnls(table[:, :2], typical * weights - loss * table[:, 2])
     return float(texture), float(loss)

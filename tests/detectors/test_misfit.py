@@ -35,3 +35,10 @@ def test_shares_have_an_upper_limit():
 
 def test_no_patch_at_all():
     assert Misfit.learn(np.zeros(0, np.float32), (np.zeros(0, np.float32),) * 2, 0.5) == Misfit()
+
+
+def test_variance_explains_what_detail_must_not():
+    cost, (variance, _) = draw(0.2, 0.0)
+    found = Misfit.learn(cost, (variance, variance / 3), 0.5)
+    assert found.texture * 3 + found.loss == pytest.approx(0.6, abs=0.05)
+    assert found.loss <= LARGEST_LOSS
