@@ -109,8 +109,8 @@ class Screened:
         step = int(getattr(self.detector, "step", 1))
         found = np.full(valid.shape, np.nan, np.float32)
         for part, inner in cover_cells(kept, self.cell_px, self.halo, step, valid.shape):
-            dates = (date[(None, slice(None), *part)] for date in (before, after))
-            scored = self.fitted_.score(*dates, valid[part][None])[0]
+            first, second = (date[(None, slice(None), *part)] for date in (before, after))
+            scored = self.fitted_.score(first, second, valid[part][None])[0]
             found[inner] = scored[_within(inner, part)]
         cells = np.kron(kept, np.ones((self.cell_px, self.cell_px), np.bool_))
         seen = cells[: valid.shape[0], : valid.shape[1]] & valid
@@ -134,8 +134,9 @@ class Screened:
         ]
         for start in range(0, len(places), BATCH):
             batch = places[start : start + BATCH]
-            dates = (_cut(date, batch, size) for date in (before, after))
-            rated = self.network_.rate(*dates, _cut(valid[None], batch, size)[:, 0])
+            first, second = (_cut(date, batch, size) for date in (before, after))
+            seen = _cut(valid[None], batch, size)[:, 0]
+            rated = self.network_.rate(first, second, seen)
             for (row, col), probability in zip(batch, rated, strict=True):
                 kept[row, col] = probability >= self.limit
         return kept

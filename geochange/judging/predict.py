@@ -115,7 +115,7 @@ def predict_image(
         on_progress("images", len(items), len(items))
     found = Judgement(verdicts, limit, network.provenance)
     if output is not None:
-        found.write(output)
+        found.write(Path(output))
     return found
 
 
@@ -129,7 +129,7 @@ def _check_options(
 ) -> None:
     if output is not None:
         check_suffix(Path(output))
-        check_target(output, overwrite=overwrite)
+        check_target(Path(output), overwrite=overwrite)
     if tiles is not None and not 8 <= tiles <= MOST_TILE_PX:
         msg = f"tiles have an edge of 8 to {MOST_TILE_PX} px, got {tiles}"
         raise UsageError(msg)
@@ -238,9 +238,9 @@ def rate_block(network: ImageNetwork, block: PairBlock, chip: int, tile: int) ->
         for row in _starts(block.valid.shape[0], chip, tile)
         for col in _starts(block.valid.shape[1], chip, tile)
     ]
-    arrays = [_cut(array, windows, tile) for array in (block.before, block.after)]
+    first, second = (_cut(date, windows, tile) for date in (block.before, block.after))
     valid = _cut(block.valid[None], windows, tile)[:, 0]
-    probability = network.rate(*arrays, valid)
+    probability = network.rate(first, second, valid)
     core = block.tile.core
     return [
         (Window(w.row + core.row, w.col + core.col, chip, chip), float(p), int(v.sum()))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from geochange.errors import InputError
+from geochange.errors import InputError, UsageError
 from geochange.nn.card import Card
 from geochange.nn.cardfile import KEY, write_json
 from geochange.nn.checkpoint import load_checkpoint
@@ -109,7 +109,7 @@ def convert(checkpoint: str | Path) -> bytes:
         require_extra(name)
     model, card = load_checkpoint(checkpoint)
     if card.task != "pixels":
-        msg = f"{checkpoint} decides on whole images, which ONNX files are not for; use it as it is"
+        msg = f"{checkpoint} decides on whole images, ONNX files are for pixels; use it as it is"
         raise UsageError(msg)
     network = PortableNet(model, card).eval()
     with torch.inference_mode(mode=False), torch.no_grad():
