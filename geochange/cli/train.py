@@ -79,9 +79,11 @@ def print_template(context: click.Context, _: click.Parameter, asked: bool) -> N
     callback=print_template,
     help="Print a config with every setting, its default and what it is for.",
 )
+@click.option("--task", help="What is learned: pixels, or series. Default: the config's `task`.")
 @training_options
 def command(
     config: str,
+    task: str | None,
     output: str | None,
     settings: dict[str, object],
     resume: bool,
@@ -109,7 +111,7 @@ def command(
     run_training(
         config,
         output,
-        settings=settings,
+        settings=settings | ({"task": task} if task else {}),
         resume=resume,
         overwrite=overwrite,
         folds=folds,

@@ -30,7 +30,7 @@ from geochange.series.stack import Series
 if TYPE_CHECKING:
     from geochange.nn.temporal.inference import SeriesPredictor
 
-FLOAT_BYTES, FLOATS_PER_DATE = 4, 256
+FLOAT_BYTES, FLOATS_PER_DATE = 4, 320
 """Size of a number, and numbers that a pixel and date hold at a time in the usual networks."""
 SAMPLE_EVERY = 7
 """One in so many values settles the normalisation by the scene."""

@@ -12,7 +12,7 @@ import geochange as gc
 from geochange.errors import InputError, InputNotFoundError, UsageError
 from geochange.nn import shelf as module
 from geochange.nn.cardfile import read_json, write_json
-from geochange.nn.checkpoint import load_checkpoint
+from geochange.nn.checkpoint import load_checkpoint, load_series_checkpoint
 from geochange.nn.shelf import find_model, is_shipped, list_models, open_model
 
 MOST_BYTES = 3_000_000
@@ -93,7 +93,8 @@ def test_what_is_shipped_is_small_whole_and_described():
         assert model.card.training
         assert all(data.terms not in ("", "not stated") for data in model.card.training)
         assert {"f1", "average_precision"} <= {metric.name for metric in model.card.metrics}
-        load_checkpoint(model.path)
+        load = load_series_checkpoint if model.card.task == "series" else load_checkpoint
+        load(model.path)
 
 
 def test_weights_are_package_data():

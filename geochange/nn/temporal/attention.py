@@ -13,6 +13,9 @@ from geochange.nn.temporal.inputs import YEAR_DAYS
 HIDDEN = -1e4
 """Added to what may not be looked at; finite, so that a date with nothing before it sees itself."""
 
+MOST_WEIGHTS = 2**22
+"""Weights between dates that are worked on at a time: memory does not grow with their square."""
+
 
 class DateAttention(nn.Module):
     """Each date looks at the valid dates before it, and at those from it on, by heads of its own.
@@ -51,14 +54,23 @@ class DateAttention(nn.Module):
         """Return (N, T, width, H, W)."""
         count, dates, width, rows, cols = x.shape
         lines = x.permute(0, 3, 4, 1, 2).reshape(count, rows * cols, dates, width)
-        parts = self.asked(lines).unflatten(-1, (3, self.heads, width // self.heads))
-        query, key, value = parts.permute(3, 0, 1, 4, 2, 5)  # (N, P, heads, T, width per head)
-        weight = query @ key.transpose(-1, -2) / math.sqrt(width // self.heads)
         known = valid.permute(0, 2, 3, 1).reshape(count, rows * cols, 1, 1, dates)
-        weight = weight + self._weigh_times(days)[:, None] + HIDDEN * ~known
+        times = self._weigh_times(days)[:, None]
+        size = max(1, MOST_WEIGHTS // (count * self.heads * dates**2))
+        pairs = zip(lines.split(size, dim=1), known.split(size, dim=1), strict=True)
+        y = torch.cat([self._look(part, there, times) for part, there in pairs], dim=1)
+        return y.reshape(count, rows, cols, dates, width).permute(0, 3, 4, 1, 2)
+
+    def _look(self, lines: Tensor, known: Tensor, times: Tensor) -> Tensor:
+        """Return (N, P, T, width) of some pixels."""
+        share = lines.shape[-1] // self.heads
+        parts = self.asked(lines).reshape(*lines.shape[:3], 3, self.heads, share)
+        query, key, value = parts.permute(3, 0, 1, 4, 2, 5)  # (N, P, heads, T, share)
+        weight = query @ key.transpose(-1, -2) / math.sqrt(share)
+        weight = weight + times + HIDDEN * ~known
         found = (weight.softmax(dim=-1) @ value).transpose(2, 3).flatten(3)
         y: Tensor = relu(self.mixed(torch.cat([lines, found], dim=-1)))
-        return y.reshape(count, rows, cols, dates, width).permute(0, 3, 4, 1, 2)
+        return y
 
     def _weigh_times(self, days: Tensor) -> Tensor:
         """Return what is added for the distance of dates, (N, heads, T, T)."""

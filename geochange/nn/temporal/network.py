@@ -87,6 +87,7 @@ def find_possible(valid: Tensor) -> Tensor:
 
     Examples
     --------
+    >>> import torch
     >>> valid = torch.tensor([0, 1, 0, 1], dtype=torch.bool).reshape(1, 4, 1, 1)
     >>> find_possible(valid).flatten().tolist()
     [False, False, False, True]
@@ -99,6 +100,7 @@ def join_dates(logits: Tensor) -> Tensor:
 
     Examples
     --------
+    >>> import torch
     >>> float(join_dates(torch.zeros(1, 1, 1, 1)))
     0.0
     """

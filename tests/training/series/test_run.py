@@ -105,11 +105,12 @@ def test_a_stack_without_labels_trains_on_exchanged_ground(stacks, tmp_path):
 def test_the_command_trains_by_the_same_verb(stacks, tmp_path, capsys):
     config = tmp_path / "series.toml"
     config.write_text(
-        f'task = "series"\nsteps = 2\n[data]\nroot = "{stacks()}"\n[[data.train]]\npath = "."\n'
+        f'steps = 2\n[data]\nroot = "{stacks()}"\n[[data.train]]\npath = "."\n'
         "[chips]\nsize_px = 16\nbatch_size = 2\n[series]\ndates = [3, 4]\n"
         "[compute]\nthreads = 1\n"
     )
-    assert main(["train", str(config), "-o", str(tmp_path / "out"), "-q"]) == 0
+    words = ["train", str(config), "--task", "series", "-o", str(tmp_path / "out"), "-q"]
+    assert main(words) == 0
     assert "best at step 2 of 2" in capsys.readouterr().out
 
 
