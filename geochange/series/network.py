@@ -24,7 +24,7 @@ from geochange.nn.normalization import FixedNormalization
 from geochange.nn.shelf import find_model, is_shipped
 from geochange.nn.wholeness import require_whole
 from geochange.series.protocol import Found, Ordinals, SeriesBlock
-from geochange.series.regression import masked_median
+from geochange.series.robust import masked_median
 from geochange.series.stack import Series
 
 if TYPE_CHECKING:
