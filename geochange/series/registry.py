@@ -84,5 +84,6 @@ def require_enough(detector: SeriesDetector, name: str, dates: int) -> None:
     """
     if dates < detector.least:
         other = "--method step" if dates >= Step.least else "two of them and geochange detect"
-        msg = f"'{name}' needs {detector.least} dates or more, got {dates}; give more, or take {other}"
+        need = f"{detector.least} dates or more, got {dates}"
+        msg = f"'{name}' needs {need}; give more, or take {other}"
         raise InputError(msg)
