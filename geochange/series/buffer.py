@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,14 @@ from geochange.series.protocol import State
 Places = NDArray[np.intp]
 BUFFER = 64
 """Observations that a pixel keeps at most until it has a model."""
+
+
+def pick(array: NDArray[Any], where: Places) -> NDArray[Any]:
+    """Return what an array holds of some pixels, (..., n), the numbers of a row side by side.
+
+    Indexing would put those of a pixel side by side, and all that follows would be slower.
+    """
+    return np.take(array, where, axis=-1)
 
 
 def push(state: State, where: Places, values: FloatArray, day: int) -> None:
@@ -31,8 +41,8 @@ def keep(state: State, where: Places, chosen: BoolArray) -> None:
     if not where.size:
         return
     order = np.argsort(~chosen[:, some], axis=0, kind="stable")
-    state["days"][:most, where] = np.take_along_axis(state["days"][:most, where], order, 0)
-    values = state["values"][:most, :, where]
+    state["days"][:most, where] = np.take_along_axis(pick(state["days"][:most], where), order, 0)
+    values = pick(state["values"][:most], where)
     state["values"][:most, :, where] = np.take_along_axis(values, order[:, None], 0)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtri
 
 from geochange.blocks import BoolArray, FloatArray
-from geochange.series.buffer import Places, keep
+from geochange.series.buffer import Places, keep, pick
 from geochange.series.protocol import State
 from geochange.series.regression import YEAR, Doubles, add, harmonic_terms
 from geochange.series.robust import fit_robustly, masked_median
@@ -48,7 +48,7 @@ class Gathering:
             return
         most = int(state["kept"][where].max())
         known = np.arange(most)[:, None] < state["kept"][where]
-        days, values = state["days"][:most, where], state["values"][:most, :, where]
+        days, values = pick(state["days"][:most], where), pick(state["values"][:most], where)
         variogram = self._measure_variogram(values, known)
         clear = known & ~screen(days, values, known, variogram)
         keep(state, where, clear)

@@ -88,6 +88,9 @@ def describe_dates(
     found.sort(key=lambda one: one.day)
     for first, second in pairwise(found):
         if first.day == second.day:
+            if _same(first.source, second.source):
+                msg = f"{_name(first.source)} is given twice; give each image once"
+                raise InputError(msg)
             msg = (
                 f"{_name(first.source)} and {_name(second.source)} are both of {first.day}; keep "
                 "one of them, mosaic them (gdalbuildvrt), or give their days (--dates TABLE.csv)"
@@ -239,6 +242,10 @@ def _guess(text: str) -> date | None:
         if not month or 1 <= int(month) <= 12:
             return date(int(year), int(month or 1), 1)
     return None
+
+
+def _same(first: Source, second: Source) -> bool:
+    return os.path.abspath(_name(first)) == os.path.abspath(_name(second))
 
 
 def _name(source: Source) -> str:

@@ -85,8 +85,7 @@ def require_enough(detector: SeriesDetector, name: str, dates: int) -> None:
     InputError
     """
     if dates < detector.least:
-        msg = (
-            f"'{name}' needs {detector.least} dates or more, got {dates}; give more, or take "
-            f"--method step{' or a pair and geochange detect' if dates < Step.least else ''}"
-        )
+        other = "--method step" if dates >= Step.least else "two of them and geochange detect"
+        need = f"{detector.least} dates or more, got {dates}"
+        msg = f"'{name}' needs {need}; give more, or take {other}"
         raise InputError(msg)

@@ -27,7 +27,7 @@ def harmonic_terms(days: NDArray[Any], origin: int) -> Doubles:
     for order in (1, 2, 3):
         rows += [np.cos(order * angle), np.sin(order * angle)]
     table: Doubles = np.stack(rows)
-    return table[:, places.reshape(np.shape(days))]
+    return np.take(table, places.reshape(np.shape(days)), axis=1)
 
 
 def add(parts: NDArray[Any]) -> NDArray[Any]:
@@ -42,7 +42,7 @@ def contract(formula: str, first: NDArray[Any], second: NDArray[Any]) -> Doubles
     """Return ``einsum`` of two arrays whose last axis counts pixels, as does the result's.
 
     Products are added up in one order, however many pixels there are: the last axis is walked
-    innermost, for which it must be longer than 1.
+    innermost, for which it must be longer than 1 and its numbers must lie side by side.
 
     Examples
     --------
@@ -50,12 +50,13 @@ def contract(formula: str, first: NDArray[Any], second: NDArray[Any]) -> Doubles
     array([[4.],
            [4.]])
     """
-    if first.shape[-1] != 1:
-        found: Doubles = np.einsum(formula, first, second)
-        return found
-    doubled = np.einsum(formula, *(np.repeat(one, 2, axis=-1) for one in (first, second)))
-    single: Doubles = doubled[..., :1]
-    return single
+    single = first.shape[-1] == 1
+    parts = [
+        np.repeat(one, 2, axis=-1) if single else np.asarray(one, order="C")
+        for one in (first, second)
+    ]
+    found: Doubles = np.einsum(formula, *parts, order="C")
+    return found[..., :1] if single else found
 
 
 def combine(terms: Doubles, coefficients: NDArray[Any]) -> Doubles:

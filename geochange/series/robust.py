@@ -61,7 +61,7 @@ def fit_robustly(
     values = np.asarray(values, np.float64)
     coefficients = np.zeros((terms.shape[1], *values.shape[1:]))
     residuals = np.zeros_like(values)
-    equal = known.astype(np.float64)
+    terms, equal = np.ascontiguousarray(terms), known.astype(np.float64)
     first = _weigh(terms, equal)
     for band in range(values.shape[1]):
         own, weights = values[:, band], equal

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.blocks import FloatArray
-from geochange.series.buffer import Places
+from geochange.series.buffer import Places, pick
 from geochange.series.lasso import shrink
 from geochange.series.protocol import State
 from geochange.series.regression import (
@@ -34,9 +34,9 @@ def sum_up(state: State, where: Places) -> None:
     kept = state["kept"][where]
     most = int(kept.max())
     known = np.arange(most)[:, None] < kept
-    days = state["days"][:most, where]
+    days = pick(state["days"][:most], where)
     terms = np.where(known, harmonic_terms(np.where(known, days, days[0]), ORIGIN), 0)
-    values = np.where(known[:, None], state["values"][:most, :, where], 0).astype(np.float64)
+    values = np.where(known[:, None], pick(state["values"][:most], where), 0).astype(np.float64)
     state["gram"][:, :, where] = contract("itp,jtp->ijp", terms, terms)
     state["moments"][:, :, where] = contract("itp,tcp->icp", terms, values)
     state["squares"][:, where] = contract("tcp,tcp->cp", values, values)
@@ -64,7 +64,7 @@ def join(state: State, where: Places) -> None:
     """Take the oldest held observation into the model, which is fitted anew where that is due."""
     if not where.size:
         return
-    add_observation(state, where, state["days"][0, where], state["values"][0][:, where])
+    add_observation(state, where, state["days"][0, where], pick(state["values"][0], where))
     span = state["last"][where] - state["first"][where]
     due = (state["count"][where] <= FEW) | (span >= GROWTH * state["span"][where])
     if due.any():
@@ -82,10 +82,10 @@ def refit(state: State, where: Places) -> None:
 
 
 def _fit_terms(state: State, where: Places, size: int) -> None:
-    gram = state["gram"][:size, :size, where]
-    moments = state["moments"][:size, :, where]
-    squares, count = state["squares"][:, where], state["count"][where].astype(np.float64)
-    found = shrink(gram, moments, count, PENALTY * state["variogram"][:, where])
+    gram = pick(state["gram"][:size, :size], where)
+    moments = pick(state["moments"][:size], where)
+    squares, count = pick(state["squares"], where), state["count"][where].astype(np.float64)
+    found = shrink(gram, moments, count, PENALTY * pick(state["variogram"], where))
     rest = squares.copy()
     for i in range(size):
         rest += found[i] * (combine(gram[i], found) - 2 * moments[i])
@@ -97,7 +97,7 @@ def _fit_terms(state: State, where: Places, size: int) -> None:
 
 def scale(state: State, where: Places) -> Doubles:
     """Return the yardstick of deviations, float64 (C, n)."""
-    yardstick: Doubles = np.maximum(state["rmse"][:, where], state["variogram"][:, where])
+    yardstick: Doubles = np.maximum(pick(state["rmse"], where), pick(state["variogram"], where))
     return yardstick
 
 
@@ -110,8 +110,8 @@ def deviate(state: State, where: Places, positions: Any) -> Doubles:
         Which of those that each pixel holds.
     """
     days = state["days"][positions, where]
-    values = state["values"][positions, :, where].transpose(0, 2, 1)
+    values = np.ascontiguousarray(state["values"][positions, :, where].transpose(0, 2, 1))
     terms = harmonic_terms(days, ORIGIN)
-    coefficients = state["coefficients"][:, :, where]
+    coefficients = pick(state["coefficients"], where)
     deviation: Doubles = values - contract("kmp,kcp->mcp", terms, coefficients)
     return deviation

@@ -100,6 +100,14 @@ def test_tiles_threads_and_workers_change_no_byte(paths, tmp_path, method):
     assert [name for name in first if first[name] != second[name]] == []
 
 
+@pytest.mark.slow
+def test_processes_change_no_byte(paths, tmp_path):
+    here = detect_series(paths, tmp_path / "a", tile_size=16, threads=1)
+    there = detect_series(paths, tmp_path / "b", tile_size=16, workers=2)
+    first, second = read_all(here.path), read_all(there.path)
+    assert [name for name in first if first[name] != second[name]] == []
+
+
 def test_a_stopped_run_goes_on_and_ends_alike(paths, tmp_path):
     whole = detect_series(paths, tmp_path / "whole", tile_size=16)
 
@@ -194,7 +202,7 @@ def test_bad_series_leave_nothing(paths, write_raster, tmp_path):
         detect_series(paths, out, method="step", options={"windw": 3})
     with pytest.raises(InputError, match="needs 18 dates"):
         detect_series(paths, out, method="harmonic-break")
-    with pytest.raises(InputError, match="needs 3 dates"):
+    with pytest.raises(InputError, match=r"needs 3 dates or more, got 2.* two of them and"):
         detect_series(paths[:2], out)
     empty = np.zeros((1, SIZE, SIZE), np.uint8)
     cloudy = write_raster("clouds.tif", empty + 1)
