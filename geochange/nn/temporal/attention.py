@@ -57,7 +57,7 @@ class DateAttention(nn.Module):
         known = valid.permute(0, 2, 3, 1).reshape(count, rows * cols, 1, 1, dates)
         times = self._weigh_times(days)[:, None]
         size = max(1, MOST_WEIGHTS // (count * self.heads * dates**2))
-        pairs = zip(lines.split(size, dim=1), known.split(size, dim=1), strict=True)
+        pairs = zip(torch.split(lines, size, 1), torch.split(known, size, 1), strict=True)
         y = torch.cat([self._look(part, there, times) for part, there in pairs], dim=1)
         return y.reshape(count, rows, cols, dates, width).permute(0, 3, 4, 1, 2)
 
