@@ -51,7 +51,7 @@ def score_pair(name, sample):
 
 
 def rate(score, truth, threshold=0.5):
-    """Return F1, precision and recall at a threshold, average precision, the best F1 there is."""
+    """Return F1, precision, recall at a threshold, average precision and the best F1 there is."""
     score, truth = np.nan_to_num(score).ravel(), truth.ravel()
     order = np.argsort(-score, kind="stable")
     hits = np.cumsum(truth[order])

@@ -149,3 +149,16 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     assert main(["series", *map(str, files), "-o", str(tmp_path / "o"), "--model", "no.st"]) == 4
     assert "there is no checkpoint" in capsys.readouterr().err
     assert not list(tmp_path.glob("o*"))
+
+
+def test_the_shipped_network_finds_and_dates_change_in_series_it_never_saw(make_series):
+    sample = make_series(0, dates=12, size=64)
+    days = np.array([day.toordinal() for day in sample.dates])
+    detector = SeriesNetwork().fit([])
+    found = detector.score_series(sample.images, sample.valid, days)
+    called = np.nan_to_num(found.score) >= detector.card.threshold
+    truth = sample.truth >= 0
+    both = called & truth
+    assert 2 * both.sum() / (called.sum() + truth.sum()) > 0.7
+    near = np.abs(np.searchsorted(days, found.day[both]) - sample.truth[both]) <= 1
+    assert near.mean() > 0.7
