@@ -76,18 +76,13 @@ def test_it_learns_when_squares_appear_and_the_series_job_uses_it(stacks, tmp_pa
     assert found.count > 0
 
 
-def test_the_same_run_gives_the_same_bytes_and_goes_on_exactly(stacks, tmp_path):
+def test_the_same_run_gives_the_same_bytes(stacks, tmp_path):
     table = make_config(stacks())
-    first = gc.train(table, tmp_path / "a")
-
-    def stop_after_two(step, scores):
-        return "enough" if step == 2 else ""
-
-    gc.train(table, tmp_path / "b", on_validation=stop_after_two)
-    (tmp_path / "b" / "run.json").unlink()
-    assert gc.train(table, tmp_path / "c").checkpoint.read_bytes() == first.checkpoint.read_bytes()
-    state = (tmp_path / "a" / "state.safetensors").read_bytes()
-    assert state == (tmp_path / "c" / "state.safetensors").read_bytes()
+    for name in "ab":
+        gc.train(table, tmp_path / name)
+    for file in ("model.safetensors", "state.safetensors", "metrics.csv"):
+        one, other = ((tmp_path / name / file).read_bytes() for name in "ab")
+        assert one == other
 
 
 def test_a_stack_without_labels_trains_on_exchanged_ground(stacks, tmp_path):
