@@ -19,7 +19,7 @@ from geochange.detectors.imagenetwork import ImageNetwork, choose_screen
 from geochange.detectors.network import NetworkDetector
 from geochange.detectors.rectangles import cover_cells
 from geochange.detectors.screened import Screened, put_screen, tell_screened
-from geochange.errors import UsageError
+from geochange.errors import InputError, UsageError
 from geochange.io.score import SCORE_SCALE
 from geochange.nn.card import Band, Card, Recall
 from geochange.nn.checkpoint import save_checkpoint
@@ -182,9 +182,9 @@ def test_a_network_of_one_date_cannot_screen(screen, tmp_path):
 
 
 def test_tasks_are_not_mixed_up(screen):
-    with pytest.raises(UsageError, match="maps pixels"):
+    with pytest.raises(InputError, match="use it with `geochange detect"):
         ImageNetwork(checkpoint="building")
-    with pytest.raises(UsageError, match="decides on whole images"):
+    with pytest.raises(InputError, match="use it with `geochange predict-image"):
         NetworkDetector(checkpoint=screen)
 
 

@@ -194,5 +194,5 @@ def test_the_command_prints_a_table(pair, model, capsys):
 
 
 def test_the_command_refuses_a_network_for_pixels(pair, capsys):
-    assert main(["predict-image", *map(str, pair), "--model", "building"]) == 2
-    assert "maps pixels" in capsys.readouterr().err
+    assert main(["predict-image", *map(str, pair), "--model", "building"]) == 4
+    assert "use it with `geochange detect" in capsys.readouterr().err
