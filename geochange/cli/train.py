@@ -79,7 +79,9 @@ def print_template(context: click.Context, _: click.Parameter, asked: bool) -> N
     callback=print_template,
     help="Print a config with every setting, its default and what it is for.",
 )
-@click.option("--task", help="What is learned: pixels, image or series. Default: the config's `task`.")
+@click.option(
+    "--task", help="What is learned: pixels, image or series. Default: the config's `task`."
+)
 @training_options
 def command(
     config: str,
