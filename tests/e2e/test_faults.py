@@ -76,7 +76,7 @@ def kill_before(name, times, *words):
 @pytest.mark.parametrize(
     ("name", "times"),
     [
-        ("00002.tile", 3),
+        pytest.param("00002.tile", 3, marks=pytest.mark.slow),
         pytest.param("00000.npz", 0, marks=pytest.mark.slow),
         pytest.param("score.tif", 0, marks=pytest.mark.slow),
         ("mask.tif", 0),
@@ -85,7 +85,7 @@ def kill_before(name, times, *words):
         pytest.param("changes.qgz", 0, marks=pytest.mark.slow),
         pytest.param("report.html", 0, marks=pytest.mark.slow),
         pytest.param("run.json", 0, marks=pytest.mark.slow),
-        ("out", 0),
+        pytest.param("out", 0, marks=pytest.mark.slow),
     ],
 )
 def test_a_run_killed_while_it_writes_goes_on_to_the_same_bytes(tmp_path, whole, name, times):
@@ -127,6 +127,7 @@ def test_finished_tiles_are_not_scored_again(tmp_path):
     assert again == [tiles[7]]
 
 
+@pytest.mark.slow
 def test_another_input_or_setting_is_no_resuming(tmp_path):
     out, after = tmp_path / "out", tmp_path / "after.tif"
     after.write_bytes((SCENE / "after.tif").read_bytes())
@@ -142,6 +143,7 @@ def test_another_input_or_setting_is_no_resuming(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"out", "after.tif"}
 
 
+@pytest.mark.slow
 def test_resuming_what_is_finished_does_nothing(tmp_path):
     out = tmp_path / "out"
     run(*DETECT, "-o", out)

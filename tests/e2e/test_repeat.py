@@ -2,9 +2,12 @@
 
 import time
 
+import pytest
+
 import geochange as gc
 
 
+@pytest.mark.slow
 def test_two_runs_differ_in_run_json_alone(samples, tmp_path):
     scene = samples / "sentinel2"
     runs = []

@@ -76,6 +76,7 @@ def write_all(folder, height):
     return count, peak
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_changes(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "MAX_RUNS", 2 * BATCH)
     monkeypatch.setattr(vector, "BATCH_SIZE", BATCH)

@@ -34,6 +34,7 @@ def chosen(result):
     return [row.settings["optimizer.learning_rate"] for row in result.trials]
 
 
+@pytest.mark.slow
 def test_the_better_of_two_learning_rates_is_found(quick, tmp_path):
     told = []
     settings = {"steps": 16, "optimizer.ema": 0.5}
