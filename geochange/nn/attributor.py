@@ -17,6 +17,7 @@ from geochange.nn.attribution import (
     map_activations,
     nothing,
 )
+from geochange.nn.borders import keep_to
 from geochange.nn.checkpoint import load_checkpoint
 from geochange.nn.normalization import Scaling
 from geochange.nn.precision import choose_device
@@ -101,10 +102,12 @@ class Attributor:
         inputs = self._prepare(dates, valid)
         weights = torch.from_numpy(region & valid).to(self._device)
 
+        known = self._to_device(valid)
+
         def explain(which: int) -> Attribution:
             def score(x: Tensor) -> Tensor:
                 pair = (x, inputs[1]) if which == 0 else (inputs[0], x)
-                return self._scores(*pair)[weights].mean()
+                return self._scores(*pair, known)[weights].mean()
 
             same = inputs[0].shape == inputs[1].shape
             baseline = inputs[1 - which] if same else torch.zeros_like(inputs[which])
@@ -157,11 +160,16 @@ class Attributor:
             changed = inside & (scores >= self._threshold)
             return logits[0, 0][changed if bool(changed.any()) else inside].mean()
 
-        maps = map_activations(self._model, before, after, chosen, target)
+        with keep_to(self._model, self._to_device(valid)):
+            maps = map_activations(self._model, before, after, chosen, target)
         return chosen, maps.cpu().numpy()
 
-    def _scores(self, before: Tensor, after: Tensor) -> Tensor:
-        logits: Tensor = self._model(before, after)
+    def _to_device(self, valid: BoolArray) -> Tensor:
+        return torch.from_numpy(valid[None]).to(self._device)
+
+    def _scores(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
+        with keep_to(self._model, valid):
+            logits: Tensor = self._model(before, after)
         return (logits[0, 0] / self._temperature).sigmoid()
 
     def _prepare(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from threading import Lock
 from time import perf_counter
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from geochange.errors import ResourceError
+from geochange.nn.borders import Borders
 from geochange.nn.ferry import open_ferry
 from geochange.nn.image import shrink_image, shrink_mask, take_shrinking
 from geochange.nn.network import ChangeNet
@@ -87,6 +89,10 @@ class Predictor:
         self._shrink = take_shrinking(prepared.model)
         self._stride = prepared.model.stride
         self._run: Callable[[Tensor, Tensor], Tensor] = prepared.model
+        self._edged: ChangeNet | None = None
+        if prepared.model.task == "pixels":
+            self._edged = copy.deepcopy(prepared.model)
+            self._borders = Borders(self._edged)
         self._columns = [_columns(scaling, self._device) for scaling in scalings]
         self._temperature = temperature
         self._flips = FLIPS if flips else FLIPS[:1]
@@ -148,18 +154,24 @@ class Predictor:
             for date, columns in zip(sent, self._columns, strict=True)
         ]
         self._choose_faster(dates)
-        score = self._score_flipped(dates, self._flips[0])
+        known = None if mask is None or self._edged is None else self._pad(mask)
+        score = self._score_flipped(dates, known, self._flips[0])
         for axes in self._flips[1:]:
-            score += self._score_flipped(dates, axes)
+            score += self._score_flipped(dates, known, axes)
         if len(self._flips) > 1:
             score /= len(self._flips)
         return score[..., :height, :width]
 
-    def _score_flipped(self, dates: list[Tensor], axes: tuple[int, ...]) -> Tensor:
-        if not axes:
-            return self._probability(self._run(dates[0], dates[1]))
-        flipped = self._run(dates[0].flip(axes), dates[1].flip(axes))
-        return self._probability(flipped).flip(axes)
+    def _score_flipped(
+        self, dates: list[Tensor], known: Tensor | None, axes: tuple[int, ...]
+    ) -> Tensor:
+        before, after = (date.flip(axes) if axes else date for date in dates)
+        if known is None or self._edged is None:
+            logits: Tensor = self._run(before, after)
+        else:
+            with self._borders.hold(known.flip(axes) if axes else known):
+                logits = self._edged(before, after)
+        return self._probability(logits.flip(axes) if axes else logits)
 
     def _probability(self, logits: Tensor) -> Tensor:
         plain = logits.squeeze(1).float()
@@ -179,7 +191,7 @@ class Predictor:
         return out
 
     def _pad(self, date: Tensor) -> Tensor:
-        """Add zeros below and to the right, up to the next multiple of the stride."""
+        """Add zeros (or nodata) below and to the right, up to the next multiple of the stride."""
         bottom, right = (-edge % self._stride for edge in date.shape[-2:])
         return pad(date, (0, right, 0, bottom)) if bottom or right else date
 

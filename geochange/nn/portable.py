@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from geochange.errors import InputError, UsageError
+from geochange.nn.borders import Borders
 from geochange.nn.card import Card
 from geochange.nn.cardfile import KEY, write_json
 from geochange.nn.checkpoint import load_checkpoint
@@ -56,6 +57,8 @@ class PortableNet(nn.Module):
         super().__init__()
         fold_batch_norm(model)
         self.model = model
+        self.borders = Borders(model)
+        self._learn_resolutions()
         self.temperature = card.temperature
         self.fixed = isinstance(card.normalization, FixedNormalization)
         if isinstance(card.normalization, FixedNormalization):
@@ -82,13 +85,24 @@ class PortableNet(nn.Module):
             for place, date in enumerate((before, after))
         ]
         height, width = valid.shape[-2:]
-        logits: Tensor = self.model(*dates)[:, 0, :height, :width]
+        with self.borders.hold(self._pad(valid)):
+            logits: Tensor = self.model(*dates)[:, 0, :height, :width]
         return torch.where(valid, (logits / self.temperature).sigmoid(), torch.nan)
+
+    def _learn_resolutions(self) -> None:
+        """Run the network once, so that its borders know at which resolution each layer works."""
+        edge = self.model.stride * 2
+        dates = [torch.zeros(1, count, edge, edge) for count in self.model.recipe.bands]
+        with torch.inference_mode(), self.borders.hold(torch.ones(1, edge, edge) > 0):
+            self.model(*dates)
 
     def _prepare(self, date: Tensor, valid: Tensor, centre: Tensor, gain: Tensor) -> Tensor:
         scaled = ((date - centre[:, None, None]) * gain[:, None, None]).clamp(-LIMIT, LIMIT)
-        bottom, right = (-edge % self.model.stride for edge in date.shape[-2:])
-        return pad(torch.where(valid[:, None], scaled, 0.0), (0, right, 0, bottom))
+        return self._pad(torch.where(valid[:, None], scaled, 0.0))
+
+    def _pad(self, x: Tensor) -> Tensor:
+        bottom, right = (-edge % self.model.stride for edge in x.shape[-2:])
+        return pad(x, (0, right, 0, bottom))
 
 
 def convert(checkpoint: str | Path) -> bytes:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from geochange.errors import DataWarning, UsageError
 from geochange.evaluation.counts import UNKNOWN
+from geochange.nn.borders import keep_to
 from geochange.nn.models import build_model
 from geochange.nn.network import ChangeNet
 from geochange.nn.precision import prepare
@@ -92,12 +93,14 @@ class Learner:
             loss: Tensor = self.model(*batch.parts)
             return loss, loss.detach()[None]
         chosen = self.config.unlabelled
-        with torch.no_grad(), self.fabric.autocast():
-            logits = self.average.network(views.weak_before, views.weak_after)
+        teacher = self.average.network
+        with torch.no_grad(), self.fabric.autocast(), keep_to(teacher, views.weak_valid):
+            logits = teacher(views.weak_before, views.weak_after)
         target = make_targets(logits, views, chosen.confidence)
         before = torch.cat([batch.before, views.strong_before])
         after = torch.cat([batch.after, views.strong_after])
-        losses: Tensor = self.model(before, after, batch.label, target, views.valid)
+        valid = torch.cat([batch.valid, views.valid])
+        losses: Tensor = self.model(before, after, batch.label, valid, target)
         weight = chosen.weight * ramp_weight(step, chosen.ramp_steps)
         sure = (target != UNKNOWN).sum() / views.valid.sum().clamp(min=1)
         return losses[0] + weight * losses[1], torch.stack([*losses.detach(), sure])

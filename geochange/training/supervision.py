@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from geochange.nn.borders import keep_to
 from geochange.nn.freezing import rest
 from geochange.nn.losses import ChangeLoss, build_loss
 from geochange.nn.network import ChangeNet, Trace
@@ -41,7 +43,7 @@ class Supervised(nn.Module):
     >>> from geochange.nn.models import build_model
     >>> model = Supervised(build_model("tinysiam", 1), LossConfig())
     >>> date, label = torch.zeros(1, 1, 16, 16), torch.zeros(1, 16, 16, dtype=torch.uint8)
-    >>> model(date, date, label).shape
+    >>> model(date, date, label, torch.ones(1, 16, 16) > 0).shape
     torch.Size([])
     """
 
@@ -75,8 +77,8 @@ class Supervised(nn.Module):
         before: Tensor,
         after: Tensor,
         label: Tensor,
+        valid: Tensor,
         target: Tensor | None = None,
-        valid: Tensor | None = None,
     ) -> Tensor:
         """Return the loss of a batch.
 
@@ -85,21 +87,27 @@ class Supervised(nn.Module):
         before, after : float32 (N + M, C, H, W)
             N chips with labels, then M strong views, which share one pass and its statistics.
         label : uint8 (N, H, W)
+        valid : bool (N + M, H, W)
+            What is not ends the image, see :class:`geochange.nn.borders.Borders`.
         target : uint8 (M, H, W), optional
             What the teacher is sure of, see :func:`geochange.training.consistency.make_targets`.
-        valid : bool (M, H, W), optional
 
         Returns
         -------
         float32 scalar, or (2,) with a target
             The loss of the labelled chips, then that of the others.
         """
-        traced = self.network.trace(before, after)
-        if target is None or valid is None:
+        with self._keep_to(valid):
+            traced = self.network.trace(before, after)
+        if target is None:
             return self._supervise(traced, label)
         count = len(label)
-        imitated = compare(traced.logits[0][count:], target, valid)
+        imitated = compare(traced.logits[0][count:], target, valid[count:])
         return torch.stack([self._supervise(_take(traced, count), label), imitated])
+
+    def _keep_to(self, valid: Tensor) -> AbstractContextManager[None]:
+        """End images at nodata; a chip that is judged as a whole has no such borders."""
+        return nullcontext() if self.image is not None else keep_to(self.network, valid)
 
     def _supervise(self, traced: Trace, label: Tensor) -> Tensor:
         finest, *coarser = traced.logits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from geochange.errors import InputError
 from geochange.evaluation.counts import UNKNOWN, Counts
 from geochange.evaluation.ranking import ScoreHistogram
 from geochange.io.score import SCORE_LEVELS
+from geochange.nn.borders import keep_to
 from geochange.nn.card import Recall
 from geochange.nn.network import ChangeNet
 from geochange.nn.windows import STEP_PX
@@ -140,7 +142,7 @@ class Validator:
         with torch.inference_mode():
             for batch in run_ahead(self._read, batches, self.workers):
                 there = batch.to(fabric.device)
-                with fabric.autocast():
+                with fabric.autocast(), self._keep_to(network, there):
                     logits = network(there.before, there.after)
                 if self.image is None:
                     count_scores(totals, logits[:, 0], there.label)
@@ -149,6 +151,10 @@ class Validator:
         summed: Any = fabric.all_reduce(totals, reduce_op="sum")
         counts = summed.cpu().numpy()
         return ScoreHistogram(*counts) if self.image is None else ImageHistogram(*counts)
+
+    def _keep_to(self, network: ChangeNet, batch: Batch) -> AbstractContextManager[None]:
+        """End images at nodata; a chip that is judged as a whole has no such borders."""
+        return nullcontext() if self.image is not None else keep_to(network, batch.valid)
 
     def _plan(self, network: ChangeNet) -> list[list[SceneTile]]:
         """Return batches of tiles whose reads are of one size."""

@@ -95,7 +95,7 @@ def test_running_out_of_memory_on_the_way_loses_nothing(model):
     batch = make_batch()
     expected = predict(*batch)
     predict._ferry = ferry = Slow()
-    honest, run = predict._run, []
+    honest, run = predict._edged.forward, []
 
     def cramped(before, after):
         run.append(len(before))
@@ -103,7 +103,7 @@ def test_running_out_of_memory_on_the_way_loses_nothing(model):
             raise torch.OutOfMemoryError
         return honest(before, after)
 
-    predict._run = cramped
+    predict._edged.forward = cramped
     found = predict(*batch)
     assert float((found - expected)[batch[2]].abs().max()) < 1e-5
     assert predict.batch_size == 1

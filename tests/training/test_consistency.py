@@ -14,7 +14,7 @@ from geochange.training.supervision import Supervised
 
 def make_views(pasted, valid):
     nothing = torch.zeros(2, 1, 1, 4)
-    return Views(nothing, nothing, nothing, nothing, valid, pasted)
+    return Views(nothing, nothing, nothing, nothing, valid, valid, pasted)
 
 
 def test_sure_answers_follow_what_was_pasted():
@@ -53,9 +53,9 @@ def test_the_labelled_loss_does_not_see_the_others_labels():
     before, after = torch.randn(2, 5, 1, 16, 16)
     label = torch.randint(0, 2, (2, 16, 16), dtype=torch.uint8)
     target = torch.randint(0, 2, (3, 16, 16), dtype=torch.uint8)
-    valid = torch.ones(3, 16, 16, dtype=torch.bool)
-    alone = model(before[:2], after[:2], label)
-    both = model(before, after, label, target, valid)
+    valid = torch.ones(5, 16, 16, dtype=torch.bool)
+    alone = model(before[:2], after[:2], label, valid[:2])
+    both = model(before, after, label, valid, target)
     torch.testing.assert_close(both[0], alone)
     logits = model.network(before[2:], after[2:])
-    torch.testing.assert_close(both[1], compare(logits, target, valid))
+    torch.testing.assert_close(both[1], compare(logits, target, valid[2:]))

@@ -18,7 +18,8 @@ def batch():
     torch.manual_seed(1)
     label = torch.randint(0, 2, (2, 32, 32), dtype=torch.uint8)
     label[0, :4] = 255
-    return torch.randn(2, 3, 32, 32), torch.randn(2, 3, 32, 32), label
+    valid = torch.ones(2, 32, 32, dtype=torch.bool)
+    return torch.randn(2, 3, 32, 32), torch.randn(2, 3, 32, 32), label, valid
 
 
 def build(name="tinysiam"):
@@ -29,7 +30,7 @@ def build(name="tinysiam"):
 @pytest.mark.parametrize("deep", [0.0, 0.4])
 def test_coarser_logits_share_their_weight(batch, deep):
     network, loss = build(), build_loss("bce+dice")
-    before, after, label = batch
+    before, after, label, _ = batch
     finest, *coarser = network.deep(before, after)
     assert coarser
     expected = loss(finest, label)

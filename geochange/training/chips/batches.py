@@ -37,22 +37,24 @@ class Batch:
         Scaled; 0 where invalid.
     label : uint8 (N, H, W)
         0 unchanged, 1 changed, 255 unknown.
+    valid : bool (N, H, W)
     """
 
     before: torch.Tensor
     after: torch.Tensor
     label: torch.Tensor
+    valid: torch.Tensor
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> Batch:
         """Stack samples of one size."""
-        arrays = (stack(samples, name) for name in ("before", "after", "label"))
+        arrays = (stack(samples, name) for name in ("before", "after", "label", "valid"))
         return cls(*(torch.from_numpy(array) for array in arrays))
 
     @property
     def parts(self) -> tuple[torch.Tensor, ...]:
         """What the network and its loss are given, in order."""
-        return self.before, self.after, self.label
+        return self.before, self.after, self.label, self.valid
 
     def to(self, device: torch.device) -> Batch:
         """Copy to a device."""

@@ -38,8 +38,8 @@ class Views:
         Scaled; 0 where invalid.
     strong_before, strong_after : float32 (N, C, H, W)
         The same ground pixel by pixel, but where ``pasted``.
-    valid : bool (N, H, W)
-        Of the strong view.
+    weak_valid, valid : bool (N, H, W)
+        Of the weak and of the strong view.
     pasted : bool (N, H, W)
         Pixels of the strong view that are those of the next chip, for the last one of the first.
     """
@@ -48,6 +48,7 @@ class Views:
     weak_after: torch.Tensor
     strong_before: torch.Tensor
     strong_after: torch.Tensor
+    weak_valid: torch.Tensor
     valid: torch.Tensor
     pasted: torch.Tensor
 
@@ -85,9 +86,9 @@ class ViewMaker:
         for name in ("before", "after"):
             dates = stack(strong, name)
             parts.append(np.where(pasted[:, None], np.roll(dates, -1, axis=0), dates))
-        valid = stack(weak, "valid")
-        valid = np.where(pasted, np.roll(valid, -1, axis=0), valid)
-        return Views(*(torch.from_numpy(part) for part in (*parts, valid, pasted)))
+        weak_valid = stack(weak, "valid")
+        valid = np.where(pasted, np.roll(weak_valid, -1, axis=0), weak_valid)
+        return Views(*(torch.from_numpy(part) for part in (*parts, weak_valid, valid, pasted)))
 
     def _make(self, step: int, index: int) -> tuple[Sample, Sample, BoolArray]:
         """Make the weak and the strong view of a chip, and the rectangle that is another's."""
