@@ -15,7 +15,7 @@ from geochange.detectors.patches import crop, lay_out, place_centres, sample_pat
 from geochange.detectors.statistics import require_equal_bands
 
 if TYPE_CHECKING:
-    from geochange.nn.patchnet import PatchNet
+    from geochange.nn.unsupervised.patchnet import PatchNet
 
 CONTEXTS = 3, 5, 7
 """Windows in pixels of the log ratios that are clustered, see :class:`LogRatio`: wide ones, since
@@ -166,7 +166,7 @@ class RatioClusters:
         changed, unchanged = membership >= SURE, membership <= 1 - SURE
         if min(changed.sum(), unchanged.sum()) < LEAST_SURE:
             return None
-        from geochange.nn.patchnet import PATCH_PX, train_patch_net
+        from geochange.nn.unsupervised.patchnet import PATCH_PX, train_patch_net
 
         sure = changed | unchanged
         before, after = (crop(date[sure], PATCH_PX) for date in patches)
@@ -194,7 +194,7 @@ class RatioClusters:
 
     def _load(self) -> PatchNet:
         if not hasattr(self, "_net"):
-            from geochange.nn.patchnet import PatchNet
+            from geochange.nn.unsupervised.patchnet import PatchNet
 
             self._net = PatchNet(self.weights_ or {})
         return self._net

@@ -16,7 +16,7 @@ from geochange.detectors.yardstick import Yardstick
 from geochange.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from geochange.nn.translation import Translator
+    from geochange.nn.unsupervised.translation import Translator
 
 REACH_PX = 2
 """What a translation sees around a pixel."""
@@ -84,7 +84,11 @@ class TranslationDetector:
         InputError
             Not enough valid pixels.
         """
-        from geochange.nn.translating import TRAIN_PX, Recipe, train_translation
+        from geochange.nn.unsupervised.translationtraining import (
+            TRAIN_PX,
+            Recipe,
+            train_translation,
+        )
 
         vars(self).pop("_translator", None)
         dates = sample_patches(blocks, 2 * self.halo + 1, self.max_pixels, self.seed)
@@ -141,7 +145,7 @@ class TranslationDetector:
 
     def _load(self) -> Translator:
         if not hasattr(self, "_translator"):
-            from geochange.nn.translation import Translator
+            from geochange.nn.unsupervised.translation import Translator
 
             bands = len(self.scale_[0][0]), len(self.scale_[1][0])
             self._translator = Translator(self.weights_, bands, variational=self.variational)

@@ -37,7 +37,7 @@ def match_overviews(pair: Pair, stages: Stages) -> Displacement | None:
     found = match_features(*views)
     if found is not None:
         return found
-    from geochange.nn.description import load_describer
+    from geochange.nn.inference.describer import load_describer
     from geochange.registration.dense import match_densely
 
     describe = load_describer()

@@ -14,7 +14,7 @@ from geochange.alignment.pair import Pair
 from geochange.exports.fingerprint import FILE_SETTINGS
 from geochange.io.scene import Source
 from geochange.maps.threshold import Threshold
-from geochange.nn.shelf import is_shipped
+from geochange.nn.checkpoints.shipped import is_shipped
 from geochange.version import __version__, installed_versions
 
 

@@ -49,7 +49,7 @@ def match_densely(
     factor : float
         Pixels of the grid along a side of a pixel of the overviews.
     describe : callable
-        Such as :class:`geochange.nn.description.Describer`.
+        Such as :class:`geochange.nn.inference.describer.Describer`.
 
     Returns
     -------

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from geochange.nn.freezing import rest
-from geochange.nn.losses import ChangeLoss, build_loss
-from geochange.nn.network import ChangeNet, Trace
+from geochange.nn.learning.freezing import rest
+from geochange.nn.learning.losses import ChangeLoss, build_loss
+from geochange.nn.networks.network import ChangeNet, Trace
 from geochange.training.consistency import compare
 from geochange.training.images import judge_chips
 from geochange.training.settings.config import TrainConfig
@@ -38,7 +38,7 @@ class Supervised(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from geochange.nn.models import build_model
+    >>> from geochange.nn.networks.registry import build_model
     >>> model = Supervised(build_model("tinysiam", 1), LossConfig())
     >>> date, label = torch.zeros(1, 1, 16, 16), torch.zeros(1, 16, 16, dtype=torch.uint8)
     >>> model(date, date, label).shape

@@ -21,9 +21,9 @@ from geochange.detectors.rectangles import cover_cells
 from geochange.detectors.screened import Screened, put_screen, tell_screened
 from geochange.errors import InputError, UsageError
 from geochange.io.score import SCORE_SCALE
-from geochange.nn.card import Band, Card, Recall
-from geochange.nn.checkpoint import save_checkpoint
-from geochange.nn.models import build_model
+from geochange.nn.checkpoints.card import Band, Card, Recall
+from geochange.nn.checkpoints.checkpoint import save_checkpoint
+from geochange.nn.networks.registry import build_model
 from geochange.nn.normalization import FixedNormalization, Scaling, SceneNormalization
 from geochange.pipeline import detect
 from geochange.testing import ArrayPair

@@ -13,9 +13,9 @@ import torch
 import geochange as gc
 from geochange.cli import main
 from geochange.errors import BandError, DataWarning, InputError, UsageError
-from geochange.nn.card import Band, Card
-from geochange.nn.checkpoint import save_checkpoint
-from geochange.nn.models import build_model
+from geochange.nn.checkpoints.card import Band, Card
+from geochange.nn.checkpoints.checkpoint import save_checkpoint
+from geochange.nn.networks.registry import build_model
 from geochange.nn.normalization import SceneNormalization
 
 NAMES = ("Blue", "Green", "Red", "NIR")

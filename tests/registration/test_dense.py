@@ -6,7 +6,7 @@ import torch
 from scipy import ndimage
 
 from geochange.io.displacement import Displacement
-from geochange.nn.description import load_describer
+from geochange.nn.inference.describer import load_describer
 from geochange.registration.dense import MOST_PLACES, match_densely, match_mutually
 
 
