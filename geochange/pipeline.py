@@ -35,15 +35,15 @@ from geochange.engine.runner import Runner, count_tasks, open_runner
 from geochange.engine.scoring import fit_detector, require_valid, say_lost, score_tiles
 from geochange.engine.sizing import choose_tile_size, parse_memory
 from geochange.engine.stages import Progress, Stages, report_nothing
-from geochange.exports.fingerprint import fingerprint_inputs, list_settings
-from geochange.exports.finishing import (
+from geochange.exports.runs.fingerprint import fingerprint_inputs, list_settings
+from geochange.exports.runs.finishing import (
     Finish,
     conclude_run,
     display_bands,
     map_changes,
 )
-from geochange.exports.products import PRODUCTS, UNCERTAINTY, check_products
-from geochange.exports.run import describe_run
+from geochange.exports.runs.products import PRODUCTS, UNCERTAINTY, check_products
+from geochange.exports.runs.run import describe_run
 from geochange.io.outputs import new_folder, read_fingerprint, read_state
 from geochange.io.provenance import plain
 from geochange.io.scene import Source

@@ -19,10 +19,10 @@ from geochange.engine.resuming import find_once, require_same_tiles
 from geochange.engine.runner import open_runner
 from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_nothing
 from geochange.errors import DataWarning
-from geochange.exports.animation import check_animation
-from geochange.exports.seriesproducts import SeriesFindings, write_series_products
-from geochange.exports.seriesrun import describe_series_run, fingerprint_series
-from geochange.exports.stac import write_item
+from geochange.exports.catalogs.stac import write_item
+from geochange.exports.reports.animation import check_animation
+from geochange.exports.runs.seriesproducts import SeriesFindings, write_series_products
+from geochange.exports.runs.seriesrun import describe_series_run, fingerprint_series
 from geochange.io.outputs import (
     new_folder,
     once,

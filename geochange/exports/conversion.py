@@ -13,9 +13,9 @@ from odc.geo.geobox import GeoBox
 from pyproj.exceptions import CRSError
 
 from geochange.errors import UsageError, suggest
-from geochange.exports.fields import LAYER, fields_of, unique_names
-from geochange.exports.geojson import write_geojson
-from geochange.exports.gpkg import write_gpkg
+from geochange.exports.vectors.fields import LAYER, fields_of, unique_names
+from geochange.exports.vectors.geojson import write_geojson
+from geochange.exports.vectors.gpkg import write_gpkg
 from geochange.io.atomic import check_target, explain_failure, replace_atomically
 from geochange.maps.changemap import ChangeMap, open_map
 from geochange.nn.checkpoints.onnxfile import is_onnx

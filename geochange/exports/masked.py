@@ -15,7 +15,7 @@ from geochange.alignment.grid import gsd_m
 from geochange.engine.runner import open_runner
 from geochange.errors import OutputError
 from geochange.evaluation.layers import read_levels
-from geochange.exports.cog import write_mask
+from geochange.exports.rasters.cog import write_mask
 from geochange.io.atomic import check_target, explain_failure
 from geochange.io.rasterfile import RasterFile, describe_raster
 from geochange.io.score import MASK_NODATA, SCORE_LEVELS

@@ -16,9 +16,9 @@ import shapely
 from numpy.typing import NDArray
 
 from geochange.evaluation.counts import UNKNOWN
-from geochange.exports.cog import Color, write_cog
-from geochange.exports.gpkg import StyledLayer, write_layers
-from geochange.exports.styles import TEMPLATES
+from geochange.exports.rasters.cog import Color, write_cog
+from geochange.exports.vectors.gpkg import StyledLayer, write_layers
+from geochange.exports.vectors.styles import TEMPLATES
 from geochange.io.tilestore import TileStore
 from geochange.labels.agreement import Agreement
 from geochange.labels.comparison import Comparison

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from geochange.evaluation.counts import UNKNOWN
-from geochange.exports.cog import Color, write_cog
+from geochange.exports.rasters.cog import Color, write_cog
 from geochange.io.atomic import check_target, explain_failure
 from geochange.io.masks import VectorMask
 from geochange.io.tilestore import TileStore

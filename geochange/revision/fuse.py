@@ -15,7 +15,7 @@ from geochange.blocks import PairBlock
 from geochange.engine.preparing import Prepared
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.errors import UsageError, suggest
-from geochange.exports.products import PRODUCTS
+from geochange.exports.runs.products import PRODUCTS
 from geochange.fusion.rules import RULES, Fuser, check_weights, table_of_votes
 from geochange.fusion.scales import (
     bend,

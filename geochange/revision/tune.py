@@ -26,7 +26,7 @@ from geochange.evaluation.operating import (
     describe_points,
 )
 from geochange.evaluation.ranking import ScoreHistogram
-from geochange.exports.products import PRODUCTS
+from geochange.exports.runs.products import PRODUCTS
 from geochange.io.score import SCORE_NODATA
 from geochange.maps.changemap import ChangeMap
 from geochange.maps.threshold import Threshold

@@ -109,7 +109,7 @@ def test_a_run_stopped_before_the_uncertainty_goes_on_to_the_same_bytes(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("geochange.exports.products.write_uncertainty", stop)
+        patch.setattr("geochange.exports.runs.products.write_uncertainty", stop)
         with pytest.raises(KeyboardInterrupt):
             gc.detect(*pair, tmp_path / "out", **settings)
     assert not (tmp_path / "out").exists()

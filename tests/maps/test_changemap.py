@@ -8,7 +8,7 @@ from odc.geo.geobox import GeoBox
 from PIL import Image
 
 from geochange.errors import InputError
-from geochange.exports.cog import write_mask, write_score
+from geochange.exports.rasters.cog import write_mask, write_score
 from geochange.io.score import encode_score
 from geochange.io.tilestore import TileStore
 from geochange.maps.changemap import ChangeMap, open_map
