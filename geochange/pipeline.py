@@ -44,11 +44,11 @@ from geochange.exports.runs.finishing import (
 )
 from geochange.exports.runs.products import PRODUCTS, UNCERTAINTY, check_products
 from geochange.exports.runs.run import describe_run
-from geochange.io.outputs import new_folder, read_fingerprint, read_state
+from geochange.io.files.outputs import new_folder, read_fingerprint, read_state
 from geochange.io.provenance import plain
-from geochange.io.scene import Source
-from geochange.io.score import SCORE_NODATA
-from geochange.io.tilestore import TileStore
+from geochange.io.rasters.scene import Source
+from geochange.io.stores.score import SCORE_NODATA
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.areas import parse_area_px
 from geochange.maps.changemap import ChangeMap
 from geochange.maps.clean import Cleaning
@@ -310,7 +310,7 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
     ----------
     job : Job
     folder : Path
-        Of :func:`geochange.io.outputs.new_folder`, with its state.
+        Of :func:`geochange.io.files.outputs.new_folder`, with its state.
     stages : Stages
     """
     detector = job.detector

@@ -16,8 +16,8 @@ from geochange.batch.results import ItemResult, list_failed_tiles, read_run, sum
 from geochange.engine.stages import Progress, report_nothing
 from geochange.errors import ClusterError, GeochangeError, ResourceError
 from geochange.exports.runs.fingerprint import fingerprint_run, list_settings
-from geochange.io.atomic import is_full
-from geochange.io.scene import Source
+from geochange.io.files.atomic import is_full
+from geochange.io.rasters.scene import Source
 from geochange.pipeline import detect
 
 Reporter = Callable[[str], Progress]

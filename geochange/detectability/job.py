@@ -31,10 +31,10 @@ from geochange.engine.runner import count_tasks, open_runner
 from geochange.engine.scoring import fit_detector, read_or_salvage, require_valid, score_block
 from geochange.engine.sizing import choose_tile_size, parse_memory
 from geochange.engine.stages import Progress, Stages, report_nothing
-from geochange.io.outputs import new_folder
+from geochange.io.files.outputs import new_folder
 from geochange.io.provenance import plain
-from geochange.io.scene import Source
-from geochange.io.score import SCORE_LEVELS
+from geochange.io.rasters.scene import Source
+from geochange.io.stores.score import SCORE_LEVELS
 from geochange.maps.threshold import check_threshold, choose_threshold
 from geochange.tiles import Tile
 from geochange.version import __version__

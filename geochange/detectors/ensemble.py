@@ -24,7 +24,7 @@ from geochange.fusion.scales import (
     share_above,
     typical_share,
 )
-from geochange.io.score import SCORE_LEVELS, decode_score, encode_score
+from geochange.io.stores.score import SCORE_LEVELS, decode_score, encode_score
 
 RULES = ("mean", "rank-mean", "max", "min")
 FLOOR = 0.5

@@ -16,7 +16,7 @@ from geochange.detectors.base import Detector
 from geochange.detectors.imagenetwork import ImageNetwork, choose_screen, find_threshold
 from geochange.detectors.rectangles import cover_cells
 from geochange.errors import UsageError
-from geochange.io.score import SCORE_SCALE
+from geochange.io.stores.score import SCORE_SCALE
 from geochange.nn.normalization import FixedNormalization
 
 SCREENED = 0.0

@@ -13,7 +13,7 @@ from geochange.detectors.mad import IRMAD
 from geochange.engine.runner import open_runner
 from geochange.engine.scoring import FIT_TILE_PX
 from geochange.engine.stages import Progress, Stages, report_nothing
-from geochange.io.radiometry import BandMap
+from geochange.io.filters.radiometry import BandMap
 from geochange.radiometry.lines import (
     Lines,
     Table,

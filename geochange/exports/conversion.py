@@ -16,7 +16,7 @@ from geochange.errors import UsageError, suggest
 from geochange.exports.vectors.fields import LAYER, fields_of, unique_names
 from geochange.exports.vectors.geojson import write_geojson
 from geochange.exports.vectors.gpkg import write_gpkg
-from geochange.io.atomic import check_target, explain_failure, replace_atomically
+from geochange.io.files.atomic import check_target, explain_failure, replace_atomically
 from geochange.maps.changemap import ChangeMap, open_map
 from geochange.nn.checkpoints.onnxfile import is_onnx
 from geochange.nn.checkpoints.shipped import find_model

@@ -20,8 +20,8 @@ from geochange.exports.vectors.fields import FIELDS, LAYER, delta_fields
 from geochange.exports.vectors.geojson import write_geojson
 from geochange.exports.vectors.gpkg import write_styled
 from geochange.exports.vectors.styles import TEMPLATES, class_colors
-from geochange.io.atomic import replace_atomically
-from geochange.io.tilestore import TileStore
+from geochange.io.files.atomic import replace_atomically
+from geochange.io.stores.tilestore import TileStore
 from geochange.io.vector import read_batches
 from geochange.maps.sweep import Runner
 from geochange.tiles import TilePlan

@@ -24,7 +24,7 @@ from geochange.improvement.places import (
     write_roles,
 )
 from geochange.improvement.recipe import Recipe, count_steps, make_config
-from geochange.io.outputs import write_json
+from geochange.io.files.outputs import write_json
 from geochange.maps.changemap import ChangeMap
 from geochange.tiles import TilePlan, Window
 

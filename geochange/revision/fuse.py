@@ -26,7 +26,7 @@ from geochange.fusion.scales import (
     typical_share,
 )
 from geochange.fusion.stacking import Stacking, learn_stacking, to_logits
-from geochange.io.score import SCORE_LEVELS, SCORE_NODATA
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_NODATA
 from geochange.maps.changemap import ChangeMap
 from geochange.maps.threshold import Threshold
 from geochange.revision.job import Learned, Revision, Wanted, Work, revise

@@ -29,10 +29,10 @@ from geochange.exports.runs.finishing import (
 )
 from geochange.exports.runs.products import PRODUCTS, check_products
 from geochange.exports.runs.run import describe_run
-from geochange.io.outputs import new_folder, read_fingerprint, read_state
+from geochange.io.files.outputs import new_folder, read_fingerprint, read_state
 from geochange.io.provenance import hash_run, plain
-from geochange.io.score import SCORE_NODATA
-from geochange.io.tilestore import TileStore
+from geochange.io.stores.score import SCORE_NODATA
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.areas import parse_area_px
 from geochange.maps.changemap import ChangeMap
 from geochange.maps.clean import Cleaning

@@ -22,7 +22,7 @@ from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.errors import UsageError, suggest
 from geochange.exports.runs.finishing import display_bands
 from geochange.exports.runs.products import PRODUCTS
-from geochange.io.score import SCORE_NODATA, decode_score, encode_score
+from geochange.io.stores.score import SCORE_NODATA, decode_score, encode_score
 from geochange.maps.changemap import ChangeMap
 from geochange.maps.clean import least_level
 from geochange.maps.polygons import polygonize

@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from geochange.errors import InputError
 from geochange.evaluation.counts import UNKNOWN, Counts
 from geochange.evaluation.ranking import ScoreHistogram
-from geochange.io.score import SCORE_LEVELS
+from geochange.io.stores.score import SCORE_LEVELS
 from geochange.nn.checkpoints.card import Recall
 from geochange.nn.networks.network import ChangeNet
 from geochange.nn.networks.windows import STEP_PX

@@ -9,7 +9,7 @@ from geochange.detectors.context import (
     select_bands,
 )
 from geochange.errors import BandError, InputError, UsageError
-from geochange.io.score import SCORE_LEVELS, encode_score
+from geochange.io.stores.score import SCORE_LEVELS, encode_score
 from geochange.maps.threshold import choose_threshold
 from geochange.testing import ArrayPair
 from geochange.tiles import TilePlan

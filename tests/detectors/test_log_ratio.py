@@ -5,7 +5,7 @@ from scipy import ndimage
 
 from geochange.detectors.log_ratio import LogRatio
 from geochange.errors import BandError, InputError, UsageError
-from geochange.io.score import SCORE_LEVELS, encode_score
+from geochange.io.stores.score import SCORE_LEVELS, encode_score
 from geochange.maps.threshold import choose_threshold
 from geochange.testing import ArrayPair, score_pair
 from geochange.tiles import TilePlan

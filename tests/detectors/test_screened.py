@@ -20,7 +20,7 @@ from geochange.detectors.network import NetworkDetector
 from geochange.detectors.rectangles import cover_cells
 from geochange.detectors.screened import Screened, put_screen, tell_screened
 from geochange.errors import InputError, UsageError
-from geochange.io.score import SCORE_SCALE
+from geochange.io.stores.score import SCORE_SCALE
 from geochange.nn.checkpoints.card import Band, Card, Recall
 from geochange.nn.checkpoints.checkpoint import save_checkpoint
 from geochange.nn.networks.registry import build_model

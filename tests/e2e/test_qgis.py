@@ -20,8 +20,8 @@ from geochange.exports.rasters.vrt import write_stack_vrt
 from geochange.exports.vectors.changes import best_changes
 from geochange.exports.vectors.fields import polygon_fields
 from geochange.exports.vectors.gpkg import write_gpkg
-from geochange.io.score import encode_score
-from geochange.io.tilestore import TileStore
+from geochange.io.stores.score import encode_score
+from geochange.io.stores.tilestore import TileStore
 
 CHECK = Path(__file__).with_name("check_qgis.py")
 SIZE = 120

@@ -5,7 +5,7 @@ import rasterio
 from geochange.errors import OutputError, OutputExistsError
 from geochange.exports.masked import clean
 from geochange.exports.rasters.cog import write_score
-from geochange.io.score import SCORE_NODATA, encode_score
+from geochange.io.stores.score import SCORE_NODATA, encode_score
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from geochange.io.score import MASK_NODATA, SCORE_NODATA, SCORE_SCALE
+from geochange.io.stores.score import MASK_NODATA, SCORE_NODATA, SCORE_SCALE
 
 GEOJSON = "application/geo+json"
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"

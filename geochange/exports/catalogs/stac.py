@@ -16,7 +16,7 @@ from geochange.exports.catalogs.assets import ASSETS, GEOJSON
 from geochange.exports.catalogs.footprints import grid_footprint
 from geochange.exports.paths import locate
 from geochange.exports.vectors.wgs84 import Footprint
-from geochange.io.outputs import write_json
+from geochange.io.files.outputs import write_json
 from geochange.io.provenance import plain
 
 STAC_VERSION = "1.1.0"

@@ -19,7 +19,7 @@ from geochange.exports.paths import locate
 from geochange.exports.rasters.cog import MASK_COLORS
 from geochange.exports.vectors.fields import LAYER
 from geochange.exports.vectors.styles import TEMPLATES, polygon_context
-from geochange.io.atomic import replace_atomically
+from geochange.io.files.atomic import replace_atomically
 from geochange.viz.pictures import SCORE_RAMP, UNCERTAINTY_RAMP
 
 SCORE_STOPS = (

@@ -20,7 +20,7 @@ from geochange.exports.qgis.project import (
 )
 from geochange.exports.vectors.fields import LAYER
 from geochange.exports.vectors.styles import TEMPLATES
-from geochange.io.atomic import replace_atomically
+from geochange.io.files.atomic import replace_atomically
 from geochange.viz.timelines import VIRIDIS, time_colours
 
 MOST_LAYERS = 120

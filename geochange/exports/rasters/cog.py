@@ -9,10 +9,18 @@ from pathlib import Path
 from rasterio.io import MemoryFile
 
 from geochange.exports.rasters.pyramid import Resampling, encode_levels
-from geochange.io.atomic import replace_atomically
-from geochange.io.score import MASK_NODATA, SCORE_SCALE
-from geochange.io.tiff import LONG, SUBFILE_TYPE, Field, Fields, Image, pack_head, read_fields
-from geochange.io.tilestore import TileStore
+from geochange.io.files.atomic import replace_atomically
+from geochange.io.stores.score import MASK_NODATA, SCORE_SCALE
+from geochange.io.stores.tiff import (
+    LONG,
+    SUBFILE_TYPE,
+    Field,
+    Fields,
+    Image,
+    pack_head,
+    read_fields,
+)
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.sweep import Runner
 
 Color = tuple[int, int, int, int]

@@ -17,8 +17,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from geochange.io.tiff import BLOCK_PX, FRAME_BYTES, encode_block
-from geochange.io.tilestore import PIECE_BYTES, TileStore, put
+from geochange.io.stores.tiff import BLOCK_PX, FRAME_BYTES, encode_block
+from geochange.io.stores.tilestore import PIECE_BYTES, TileStore, put
 from geochange.maps.sweep import Runner
 from geochange.tiles import Tile, TilePlan, Window
 

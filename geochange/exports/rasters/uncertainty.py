@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from geochange.blocks import FloatArray
 from geochange.exports.rasters.cog import write_cog
-from geochange.io.score import SCORE_LEVELS, SCORE_NODATA, SCORE_SCALE, encode_score
-from geochange.io.tilestore import TileStore
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_NODATA, SCORE_SCALE, encode_score
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.sweep import Runner
 from geochange.tiles import Window
 

@@ -13,7 +13,7 @@ from rasterio.dtypes import dtype_rev, typename_fwd
 
 from geochange.errors import GridError, UsageError
 from geochange.exports.paths import locate
-from geochange.io.atomic import replace_atomically
+from geochange.io.files.atomic import replace_atomically
 
 
 @dataclass(frozen=True, slots=True)

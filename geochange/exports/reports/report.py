@@ -23,7 +23,7 @@ from geochange.exports.reports.cartography import (
 )
 from geochange.exports.vectors.changes import ClassTotal
 from geochange.exports.vectors.styles import TEMPLATES, class_colors
-from geochange.io.atomic import replace_atomically
+from geochange.io.files.atomic import replace_atomically
 from geochange.viz.pictures import CHANGE_COLOUR, data_uri
 
 CHANGE_COLOR = "#{:02x}{:02x}{:02x}".format(*CHANGE_COLOUR)

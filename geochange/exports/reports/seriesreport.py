@@ -13,7 +13,7 @@ from typing import Any
 from geochange.exports.reports.report import OF_THE_MOMENT
 from geochange.exports.serieslayers import DayTotal
 from geochange.exports.vectors.styles import TEMPLATES
-from geochange.io.atomic import replace_atomically
+from geochange.io.files.atomic import replace_atomically
 from geochange.viz.timelines import BAND_COLOURS
 
 MAX_ANIMATION_BYTES = 6_000_000

@@ -8,7 +8,7 @@ from typing import Any
 
 from geochange.alignment.inputs import describe_files
 from geochange.io.provenance import describe_file, hash_run, plain
-from geochange.io.scene import Source, describe_date
+from geochange.io.rasters.scene import Source, describe_date
 from geochange.version import __version__
 
 FILE_SETTINGS = ("mask_before", "mask_after", "aoi", "grid", "model", "screen")

@@ -20,8 +20,8 @@ from geochange.exports.runs.products import (
     write_rasters,
     write_views,
 )
-from geochange.io.outputs import once, write_json
-from geochange.io.score import MASK_NODATA, coarsen
+from geochange.io.files.outputs import once, write_json
+from geochange.io.stores.score import MASK_NODATA, coarsen
 from geochange.maps.clean import Cleaning, clean
 from geochange.maps.features import change_features
 from geochange.maps.kept import Kept

@@ -27,9 +27,9 @@ from geochange.exports.vectors.changes import best_changes, count_undescribed, t
 from geochange.exports.vectors.fields import delta_fields, polygon_fields
 from geochange.exports.vectors.geojson import write_geojson
 from geochange.exports.vectors.gpkg import write_gpkg
-from geochange.io.radiometry import invert_limits
-from geochange.io.scene import DateReader
-from geochange.io.tilestore import TileStore
+from geochange.io.filters.radiometry import invert_limits
+from geochange.io.rasters.scene import DateReader
+from geochange.io.stores.tilestore import TileStore
 from geochange.io.vector import read_batches
 from geochange.maps.polygons import to_pixels
 from geochange.maps.sweep import Runner

@@ -12,7 +12,7 @@ from typing import Any
 from geochange.alignment.grid import describe_grid
 from geochange.alignment.pair import Pair
 from geochange.exports.runs.fingerprint import FILE_SETTINGS
-from geochange.io.scene import Source
+from geochange.io.rasters.scene import Source
 from geochange.maps.threshold import Threshold
 from geochange.nn.checkpoints.shipped import is_shipped
 from geochange.version import __version__, installed_versions

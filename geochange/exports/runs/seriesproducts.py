@@ -34,9 +34,9 @@ from geochange.exports.serieslayers import (
     write_magnitudes,
 )
 from geochange.exports.vectors.changes import best_changes
-from geochange.io.radiometry import invert_limits
-from geochange.io.scene import DateReader
-from geochange.io.tilestore import TileStore
+from geochange.io.filters.radiometry import invert_limits
+from geochange.io.rasters.scene import DateReader
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.dated import DAY_NODATA, DatedEvidence, Dating, dated_features
 from geochange.maps.polygons import to_pixels
 from geochange.maps.threshold import Threshold

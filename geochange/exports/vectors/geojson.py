@@ -18,7 +18,7 @@ from odc.geo.geobox import GeoBox
 
 from geochange.errors import DataWarning
 from geochange.exports.vectors.wgs84 import DECIMALS, Footprint, Geometries, to_wgs84
-from geochange.io.atomic import replace_atomically
+from geochange.io.files.atomic import replace_atomically
 
 
 def write_geojson(

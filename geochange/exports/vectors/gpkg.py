@@ -13,7 +13,7 @@ from odc.geo.geobox import GeoBox
 
 from geochange.exports.vectors.fields import LAYER
 from geochange.exports.vectors.styles import STYLES, polygon_style
-from geochange.io.atomic import replace_atomically
+from geochange.io.files.atomic import replace_atomically
 from geochange.io.vector import write_layer
 
 GEOMETRY_COLUMN = "geom"

@@ -14,8 +14,8 @@ from rio_cogeo import cog_validate
 
 from geochange.errors import OutputError
 from geochange.exports.rasters.cog import write_cog, write_mask, write_score
-from geochange.io import tiff
-from geochange.io.score import SCORE_SCALE, encode_score
+from geochange.io.stores import tiff
+from geochange.io.stores.score import SCORE_SCALE, encode_score
 
 CUSTOM = "+proj=aea +lat_1=29.5 +lat_2=45.5 +lat_0=23 +lon_0=-96 +ellps=GRS80 +units=m +no_defs"
 GRIDS = {
@@ -228,7 +228,7 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from geochange.exports.rasters.cog import write_score
-from geochange.io.tilestore import TileStore
+from geochange.io.stores.tilestore import TileStore
 
 folder, size = Path(sys.argv[1]), int(sys.argv[2])
 grid = GeoBox((size, size), Affine(1, 0, 0, 0, -1, 0), None)

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from odc.geo.geobox import GeoBox
 
 from geochange.exports.rasters.pyramid import Level, encode_levels, halve
-from geochange.io.tilestore import TileStore
+from geochange.io.stores.tilestore import TileStore
 
 AFFINE = Affine(10, 0, 5e5, 0, -10, 4e6)
 

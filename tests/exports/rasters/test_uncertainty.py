@@ -10,7 +10,7 @@ from geochange.exports.rasters.uncertainty import (
     entropy_levels,
     write_uncertainty,
 )
-from geochange.io.score import SCORE_NODATA, decode_score
+from geochange.io.stores.score import SCORE_NODATA, decode_score
 from geochange.tiles import Window
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from geochange.io.score import SCORE_LEVELS
+from geochange.io.stores.score import SCORE_LEVELS
 from geochange.nn.inference.devicelink import (
     LEVELS,
     DeviceLink,
