@@ -27,8 +27,8 @@ from geochange.detectors.choosing import (
     require_probability,
     settle_method,
 )
-from geochange.detectors.features import require_bands
-from geochange.detectors.screened import put_screen, tell_screened
+from geochange.detectors.wrappers.features import require_bands
+from geochange.detectors.wrappers.screened import put_screen, tell_screened
 from geochange.engine.preparing import check_preparation, prepare_pair
 from geochange.engine.resuming import find_once, require_same_fit, require_same_tiles
 from geochange.engine.runner import Runner, count_tasks, open_runner

@@ -24,7 +24,7 @@ from geochange.detectability.measuring import check_rate, choose_cuts, measure
 from geochange.detectability.result import Sensitivity
 from geochange.detectors.base import Detector, plan_tiles
 from geochange.detectors.choosing import build_detector, name_network, settle_method
-from geochange.detectors.features import require_bands
+from geochange.detectors.wrappers.features import require_bands
 from geochange.engine.journal import count_levels
 from geochange.engine.preparing import check_preparation, prepare_pair
 from geochange.engine.runner import count_tasks, open_runner

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
-from geochange.detectors.statistics import sample_pixels
+from geochange.detectors.statistics.samples import sample_pixels
 from geochange.detectors.suitability import (
     check_adapt,
     check_onnx,
