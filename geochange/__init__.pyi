@@ -29,8 +29,8 @@ from .maps.changemap import ChangeMap as ChangeMap
 from .maps.changemap import open_map as open_map
 from .maps.clean import Cleaning as Cleaning
 from .maps.threshold import Threshold as Threshold
-from .nn.shelf import Model as Model
-from .nn.shelf import list_models as list_models
+from .nn.checkpoints.shipped import Model as Model
+from .nn.checkpoints.shipped import list_models as list_models
 from .pipeline import detect as detect
 from .radiometry.denoising import Denoising as Denoising
 from .radiometry.normalization import Normalization as Normalization

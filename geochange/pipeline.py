@@ -27,28 +27,28 @@ from geochange.detectors.choosing import (
     require_probability,
     settle_method,
 )
-from geochange.detectors.features import require_bands
-from geochange.detectors.screened import put_screen, tell_screened
+from geochange.detectors.wrappers.features import require_bands
+from geochange.detectors.wrappers.screened import put_screen, tell_screened
 from geochange.engine.preparing import check_preparation, prepare_pair
 from geochange.engine.resuming import find_once, require_same_fit, require_same_tiles
 from geochange.engine.runner import Runner, count_tasks, open_runner
 from geochange.engine.scoring import fit_detector, require_valid, say_lost, score_tiles
 from geochange.engine.sizing import choose_tile_size, parse_memory
 from geochange.engine.stages import Progress, Stages, report_nothing
-from geochange.exports.fingerprint import fingerprint_inputs, list_settings
-from geochange.exports.finishing import (
+from geochange.exports.runs.fingerprint import fingerprint_inputs, list_settings
+from geochange.exports.runs.finishing import (
     Finish,
     conclude_run,
     display_bands,
     map_changes,
 )
-from geochange.exports.products import PRODUCTS, UNCERTAINTY, check_products
-from geochange.exports.run import describe_run
-from geochange.io.outputs import new_folder, read_fingerprint, read_state
+from geochange.exports.runs.products import PRODUCTS, UNCERTAINTY, check_products
+from geochange.exports.runs.run import describe_run
+from geochange.io.files.outputs import new_folder, read_fingerprint, read_state
 from geochange.io.provenance import plain
-from geochange.io.scene import Source
-from geochange.io.score import SCORE_NODATA
-from geochange.io.tilestore import TileStore
+from geochange.io.rasters.scene import Source
+from geochange.io.stores.score import SCORE_NODATA
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.areas import parse_area_px
 from geochange.maps.changemap import ChangeMap
 from geochange.maps.clean import Cleaning
@@ -310,7 +310,7 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
     ----------
     job : Job
     folder : Path
-        Of :func:`geochange.io.outputs.new_folder`, with its state.
+        Of :func:`geochange.io.files.outputs.new_folder`, with its state.
     stages : Stages
     """
     detector = job.detector

@@ -19,11 +19,11 @@ from geochange.engine.resuming import find_once, require_same_tiles
 from geochange.engine.runner import open_runner
 from geochange.engine.stages import Progress, Stages, peak_memory_bytes, report_nothing
 from geochange.errors import DataWarning
-from geochange.exports.animation import check_animation
-from geochange.exports.seriesproducts import SeriesFindings, write_series_products
-from geochange.exports.seriesrun import describe_series_run, fingerprint_series
-from geochange.exports.stac import write_item
-from geochange.io.outputs import (
+from geochange.exports.catalogs.stac import write_item
+from geochange.exports.reports.animation import check_animation
+from geochange.exports.runs.seriesproducts import SeriesFindings, write_series_products
+from geochange.exports.runs.seriesrun import describe_series_run, fingerprint_series
+from geochange.io.files.outputs import (
     new_folder,
     once,
     read_fingerprint,
@@ -31,9 +31,9 @@ from geochange.io.outputs import (
     write_json,
 )
 from geochange.io.provenance import plain
-from geochange.io.scene import Source
-from geochange.io.score import MASK_NODATA, coarsen
-from geochange.io.tilestore import TileStore
+from geochange.io.rasters.scene import Source
+from geochange.io.stores.score import MASK_NODATA, coarsen
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.clean import clean
 from geochange.maps.threshold import check_threshold, choose_threshold
 from geochange.series.adding import absolute, open_more, reopen
@@ -295,7 +295,7 @@ def find_changes(job: SeriesJob, folder: Path, stages: Stages) -> StateFacts | N
     ----------
     job : SeriesJob
     folder : Path
-        Of :func:`geochange.io.outputs.new_folder`, with its state.
+        Of :func:`geochange.io.files.outputs.new_folder`, with its state.
     stages : Stages
 
     Returns

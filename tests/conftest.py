@@ -89,7 +89,7 @@ def write_raster(tmp_path: Path) -> WriteRaster:
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Empty the shelf of shipped networks: ``shelf("name", ("red", "nir"), **card)`` adds one."""
-    from geochange.nn import shelf as module
+    from geochange.nn.checkpoints import shipped as module
 
     folder = tmp_path / "shelf"
     folder.mkdir()
@@ -98,9 +98,9 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
     def put(name: str, roles: tuple[str, ...], normalization=None, **card: object) -> Path:
         import torch
 
-        from geochange.nn.card import Band, Card
-        from geochange.nn.checkpoint import save_checkpoint
-        from geochange.nn.models import build_model
+        from geochange.nn.checkpoints.card import Band, Card
+        from geochange.nn.checkpoints.checkpoint import save_checkpoint
+        from geochange.nn.networks.registry import build_model
         from geochange.nn.normalization import SceneNormalization
 
         torch.manual_seed(0)

@@ -4,7 +4,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from scipy.ndimage import uniform_filter
 
-from geochange.detectors.cva import CVA
+from geochange.detectors.methods.cva import CVA
 from geochange.testing import (
     ArrayPair,
     ArrayReader,

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from geochange.errors import UsageError
-from geochange.io.masks import is_vector
-from geochange.io.pixelgrid import transform_points
+from geochange.io.grids.pixelgrid import transform_points
 from geochange.io.polygons import place_polygons, read_polygons
+from geochange.io.rasters.masks import is_vector
 
 LONLAT = "EPSG:4326"
 Aoi: TypeAlias = (

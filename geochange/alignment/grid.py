@@ -17,9 +17,9 @@ from odc.geo.geobox import GeoBox
 from pyproj import Geod
 
 from geochange.errors import GridError, UsageError, suggest
-from geochange.io.pixelgrid import outline, pixel_to_pixel, touches, transform_points
-from geochange.io.rasterfile import describe_raster
-from geochange.io.scene import Scene
+from geochange.io.grids.pixelgrid import outline, pixel_to_pixel, touches, transform_points
+from geochange.io.rasters.rasterfile import describe_raster
+from geochange.io.rasters.scene import Scene
 
 GRIDS = ("before", "after", "finest")
 _OUTSIDE = "the AOI lies outside the area that both dates cover"

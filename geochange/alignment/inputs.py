@@ -8,7 +8,7 @@ from typing import Any
 
 from geochange.alignment.pair import Pair
 from geochange.io.provenance import describe_raster_files
-from geochange.io.scene import Scene
+from geochange.io.rasters.scene import Scene
 
 
 def describe_inputs(pair: Pair) -> dict[str, Any]:

@@ -21,9 +21,9 @@ from geochange.alignment.grid import (
 from geochange.alignment.salvage import read_pieces
 from geochange.blocks import PairBlock, PairTraits
 from geochange.errors import DataWarning, InputError
-from geochange.io.masks import Mask, VectorMask, open_mask
-from geochange.io.matching import BandMatch, choose_bands, match_bands
-from geochange.io.scene import DateReader, Scene, Source, describe_date, read_date
+from geochange.io.bands.matching import BandMatch, choose_bands, match_bands
+from geochange.io.rasters.masks import Mask, VectorMask, open_mask
+from geochange.io.rasters.scene import DateReader, Scene, Source, describe_date, read_date
 from geochange.tiles import Tile, Window
 
 DATES = ("before", "after")
@@ -157,7 +157,7 @@ def open_pair(
         Raster of codes (such as Sentinel-2's SCL) or polygons to leave out of statistics, scores
         and polygons.
     mask_codes : sequence of int, optional
-        Codes that mask; see :func:`geochange.io.masks.open_mask`.
+        Codes that mask; see :func:`geochange.io.rasters.masks.open_mask`.
     resampling : {'auto', 'nearest', 'bilinear', 'cubic', 'lanczos', 'average'}
         Kernel of the warp; ``auto`` is ``cubic``, and ``lanczos`` where
         registration moves pixels of one size, which blurs them less.

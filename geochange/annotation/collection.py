@@ -19,7 +19,7 @@ from geochange.annotation.opening import NAME, TILE_SIZE, create_project, open_p
 from geochange.annotation.project import Project
 from geochange.annotation.states import DONE
 from geochange.errors import InputError, InputNotFoundError, OutputExistsError
-from geochange.io.scene import Source
+from geochange.io.rasters.scene import Source
 from geochange.labels.schema import Schema
 
 LIST = "collection.json"

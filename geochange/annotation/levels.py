@@ -17,10 +17,10 @@ from rasterio.windows import Window as RasterioWindow
 from geochange.alignment.pair import DATES, Pair
 from geochange.blocks import BoolArray, FloatArray
 from geochange.errors import ResourceError
-from geochange.io.atomic import replace_atomically
-from geochange.io.handles import borrow
-from geochange.io.rasterfile import open_dataset
-from geochange.io.scene import DateReader
+from geochange.io.files.atomic import replace_atomically
+from geochange.io.rasters.handles import borrow
+from geochange.io.rasters.rasterfile import open_dataset
+from geochange.io.rasters.scene import DateReader
 from geochange.tiles import TilePlan, Window
 
 FIRST_LEVEL = 2

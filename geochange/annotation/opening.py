@@ -34,7 +34,7 @@ from geochange.errors import (
     UsageError,
 )
 from geochange.io.provenance import plain
-from geochange.io.scene import Source
+from geochange.io.rasters.scene import Source
 from geochange.labels.schema import Schema, parse_schema
 from geochange.maps.changemap import open_map
 from geochange.registration.result import check_mode

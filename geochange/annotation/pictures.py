@@ -20,9 +20,9 @@ from geochange.annotation.levels import (
 )
 from geochange.annotation.refusals import NOT_FOUND, NOT_YET, RefusedError
 from geochange.blocks import BoolArray, FloatArray
-from geochange.io.handles import borrow
-from geochange.io.rasterfile import open_dataset
-from geochange.io.score import decode_score
+from geochange.io.rasters.handles import borrow
+from geochange.io.rasters.rasterfile import open_dataset
+from geochange.io.stores.score import decode_score
 from geochange.maps.changemap import ChangeMap
 from geochange.tiles import Window
 from geochange.viz.pictures import encode_png

@@ -30,7 +30,7 @@ from geochange.annotation.reviewing import Person
 from geochange.annotation.saving import save_edit
 from geochange.annotation.views import latest_run
 from geochange.errors import InputError
-from geochange.io.scene import Source
+from geochange.io.rasters.scene import Source
 from geochange.labels.schema import Schema
 from geochange.maps.changemap import ChangeMap, open_map
 from geochange.pipeline import detect

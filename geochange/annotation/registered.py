@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from geochange.alignment.pair import Pair
-from geochange.io.displacement import STILL, Displacement
+from geochange.io.grids.displacement import STILL, Displacement
 from geochange.maps.changemap import ChangeMap
 from geochange.registration.result import Registration
 

@@ -238,7 +238,7 @@ def delete_job(call: Call) -> Any:
 def post_prelabels(call: Call) -> Any:
     """Detect change with a method or a shipped network; what is found becomes candidates."""
     from geochange.detectors.registry import list_methods
-    from geochange.nn.shelf import list_models
+    from geochange.nn.checkpoints.shipped import list_models
 
     name = str(call.fields.get("name", "auto"))
     if name in [model.name for model in list_models("pixels")]:
@@ -251,7 +251,7 @@ def post_prelabels(call: Call) -> Any:
 def get_detectors(call: Call) -> Any:
     """List methods and networks that pre-labels may come from."""
     from geochange.detectors.registry import list_methods
-    from geochange.nn.shelf import list_models
+    from geochange.nn.checkpoints.shipped import list_models
 
     methods = [m.name for m in list_methods() if m.name != "network"]
     return {

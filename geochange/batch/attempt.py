@@ -15,9 +15,9 @@ from geochange.batch.manifest import Item
 from geochange.batch.results import ItemResult, list_failed_tiles, read_run, sum_up
 from geochange.engine.stages import Progress, report_nothing
 from geochange.errors import ClusterError, GeochangeError, ResourceError
-from geochange.exports.fingerprint import fingerprint_run, list_settings
-from geochange.io.atomic import is_full
-from geochange.io.scene import Source
+from geochange.exports.runs.fingerprint import fingerprint_run, list_settings
+from geochange.io.files.atomic import is_full
+from geochange.io.rasters.scene import Source
 from geochange.pipeline import detect
 
 Reporter = Callable[[str], Progress]

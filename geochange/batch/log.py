@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from geochange.batch.results import ItemResult
-from geochange.io.atomic import explain_failure
+from geochange.io.files.atomic import explain_failure
 
 LOG_NAME = "batch.jsonl"
 

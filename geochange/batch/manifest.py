@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from geochange.errors import InputError, InputNotFoundError
-from geochange.io.scene import Source
+from geochange.io.rasters.scene import Source
 
 REQUIRED_COLUMNS = ("id", "before", "after")
 PATH_COLUMNS = ("before", "after", "aoi", "mask_before", "mask_after")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from geochange.exports.stac import date_span
+from geochange.exports.catalogs.stac import date_span
 
 FINISHED = ("done", "incomplete", "skipped", "refused")
 """Statuses of an item that has an output."""

@@ -21,7 +21,7 @@ from geochange.engine.runner import open_runner
 from geochange.engine.sizing import parse_memory
 from geochange.errors import GeochangeError, UsageError
 from geochange.exports.info import describe
-from geochange.io.atomic import explain_failure
+from geochange.io.files.atomic import explain_failure
 
 ENGINE = ("workers", "threads", "scheduler")
 """Settings of the one runner that all pairs share."""

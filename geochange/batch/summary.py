@@ -11,10 +11,10 @@ from typing import Any
 
 from geochange.batch.results import ItemResult, read_run
 from geochange.batch.shard import Shard
-from geochange.exports.footprints import grid_footprint, write_footprints
-from geochange.exports.stac import COLLECTION_NAME, ITEM_NAME, describe_collection, grid_of
-from geochange.io.atomic import explain_failure, replace_atomically
-from geochange.io.outputs import write_json
+from geochange.exports.catalogs.footprints import grid_footprint, write_footprints
+from geochange.exports.catalogs.stac import COLLECTION_NAME, ITEM_NAME, describe_collection, grid_of
+from geochange.io.files.atomic import explain_failure, replace_atomically
+from geochange.io.files.outputs import write_json
 
 TABLE_NAME = "summary.csv"
 MAP_NAME = "summary.gpkg"

@@ -40,7 +40,7 @@ def learn_from_labels(
     from geochange.annotation.learning import learn
     from geochange.annotation.opening import open_project
     from geochange.improvement.recipe import Recipe
-    from geochange.nn.shelf import find_model
+    from geochange.nn.checkpoints.shipped import find_model
 
     progress = ProgressBars(quiet=quiet or piped, unit="step")
     project = open_project(labels)

@@ -13,8 +13,8 @@ import click
 from geochange.cli.options import json_option, verbose_option
 
 if TYPE_CHECKING:
-    from geochange.nn.card import Band, Card, Metric
-    from geochange.nn.shelf import Model
+    from geochange.nn.checkpoints.card import Band, Card, Metric
+    from geochange.nn.checkpoints.shipped import Model
 
 SCORES = {"f1": "F1", "average_precision": "AP"}
 """Figures that the list shows, and what they are called there."""
@@ -45,7 +45,7 @@ def command(name: str | None, as_json: bool, verbose: int) -> None:
     geochange models building
     geochange detect 2018.tif 2021.tif -o out --model building
     """
-    from geochange.nn.shelf import list_models, open_model
+    from geochange.nn.checkpoints.shipped import list_models, open_model
 
     models = [open_model(name)] if name else list_models()
     if as_json:
@@ -123,7 +123,7 @@ def _list_recalls(card: Card) -> list[str]:
 
 
 def _say_auto(model: Model) -> str:
-    from geochange.nn.shelf import find_model, is_shipped
+    from geochange.nn.checkpoints.shipped import find_model, is_shipped
 
     if not (is_shipped(model.name) and find_model(model.name) == model.path):
         return "no: a file is used when --model names it"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from geochange.detectability.facts import list_rows
 from geochange.detectability.measuring import FALSE_ALARMS
-from geochange.io.atomic import explain_failure
-from geochange.io.outputs import write_json
+from geochange.io.files.atomic import explain_failure
+from geochange.io.files.outputs import write_json
 from geochange.viz.detection import Panel, plot_detection
 from geochange.viz.figures import NotebookFigure, figure_png
 

@@ -24,17 +24,17 @@ from geochange.detectability.measuring import check_rate, choose_cuts, measure
 from geochange.detectability.result import Sensitivity
 from geochange.detectors.base import Detector, plan_tiles
 from geochange.detectors.choosing import build_detector, name_network, settle_method
-from geochange.detectors.features import require_bands
+from geochange.detectors.wrappers.features import require_bands
 from geochange.engine.journal import count_levels
 from geochange.engine.preparing import check_preparation, prepare_pair
 from geochange.engine.runner import count_tasks, open_runner
 from geochange.engine.scoring import fit_detector, read_or_salvage, require_valid, score_block
 from geochange.engine.sizing import choose_tile_size, parse_memory
 from geochange.engine.stages import Progress, Stages, report_nothing
-from geochange.io.outputs import new_folder
+from geochange.io.files.outputs import new_folder
 from geochange.io.provenance import plain
-from geochange.io.scene import Source
-from geochange.io.score import SCORE_LEVELS
+from geochange.io.rasters.scene import Source
+from geochange.io.stores.score import SCORE_LEVELS
 from geochange.maps.threshold import check_threshold, choose_threshold
 from geochange.tiles import Tile
 from geochange.version import __version__

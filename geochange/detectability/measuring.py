@@ -15,7 +15,7 @@ from geochange.detectability.rates import NEVER, level_at_rate, share_above
 from geochange.detectors.base import Detector
 from geochange.engine.stages import Stages
 from geochange.errors import InputError, UsageError
-from geochange.io.score import SCORE_LEVELS, SCORE_SCALE
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_SCALE
 from geochange.maps.clean import least_level
 from geochange.maps.threshold import ScoreAtP, Threshold, choose_threshold
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from geochange.alignment.pair import Pair
 from geochange.blocks import PixelSample
-from geochange.detectors.context import fit_line, whiten
-from geochange.detectors.statistics import estimate_noise, require_pixels
+from geochange.detectors.methods.context import fit_line, whiten
+from geochange.detectors.statistics.samples import estimate_noise, require_pixels
 from geochange.engine.scoring import FIT_MAX_PIXELS, FIT_TILE_PX, read_or_salvage
 from geochange.engine.stages import Stages
 from geochange.tiles import TilePlan

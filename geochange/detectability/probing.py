@@ -16,7 +16,7 @@ from geochange.detectability.shapes import bound, footprint, render
 from geochange.detectors.base import Detector, plan_tile
 from geochange.engine.stages import Stages
 from geochange.errors import InputError
-from geochange.io.score import SCORE_NODATA, encode_score
+from geochange.io.stores.score import SCORE_NODATA, encode_score
 from geochange.tiles import Tile, Window
 
 BATCH_VALUES = 2**22

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange.io.score import SCORE_LEVELS
+from geochange.io.stores.score import SCORE_LEVELS
 
 Shares = NDArray[np.float64]
 Z_95 = 1.959963984540054

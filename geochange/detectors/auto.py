@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from geochange.blocks import PairTraits
 from geochange.detectors.suitability import suits
-from geochange.nn.shelf import Model, list_models
+from geochange.nn.checkpoints.shipped import Model, list_models
 
 MEDIUM_RESOLUTION_M = 20.0
 """From this pixel size on, most pixels mix several surfaces and show no structure."""

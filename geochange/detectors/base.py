@@ -80,7 +80,7 @@ def plan_tiles(detector: Detector, shape: tuple[int, int], size: int) -> TilePla
 
     Examples
     --------
-    >>> from geochange.detectors.cva import CVA
+    >>> from geochange.detectors.methods.cva import CVA
     >>> plan_tiles(CVA(), (100, 70), 64)[0].read
     Window(row=0, col=0, height=64, width=64)
     """
@@ -92,7 +92,7 @@ def plan_tile(detector: Detector, core: Window, index: int = 0) -> Tile:
 
     Examples
     --------
-    >>> from geochange.detectors.cva import CVA
+    >>> from geochange.detectors.methods.cva import CVA
     >>> plan_tile(CVA(), Window(5, 6, 7, 8)).read
     Window(row=5, col=6, height=7, width=8)
     """

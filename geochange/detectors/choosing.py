@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from geochange.blocks import PairTraits
 from geochange.detectors.auto import Choice, choose_method
 from geochange.detectors.base import Detector
-from geochange.detectors.composing import is_composed
-from geochange.detectors.features import see_features
 from geochange.detectors.registry import takes_option
-from geochange.detectors.tolerant import LARGEST_PX, ShiftTolerant
+from geochange.detectors.wrappers.composing import is_composed
+from geochange.detectors.wrappers.features import see_features
+from geochange.detectors.wrappers.tolerant import LARGEST_PX, ShiftTolerant
 from geochange.errors import UsageError
 
 CHOSEN = "chosen by the user"
@@ -109,7 +109,7 @@ def build_detector(
 
     Methods with an option ``shift`` forgive by themselves, by ranges of values, which costs little;
     all others are scored at every displacement, see
-    :class:`geochange.detectors.tolerant.ShiftTolerant`.
+    :class:`geochange.detectors.wrappers.tolerant.ShiftTolerant`.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def build_detector(
     shift_tolerance : int, optional
         Displacement in pixels; None leaves it to the method.
     features : str
-        What the method compares, see :func:`geochange.detectors.features.see_features`.
+        What the method compares, see :func:`geochange.detectors.wrappers.features.see_features`.
 
     Raises
     ------

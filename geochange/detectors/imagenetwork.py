@@ -11,8 +11,8 @@ from geochange.blocks import BoolArray, FloatArray, PairTraits
 from geochange.detectors.network import NetworkDetector
 from geochange.detectors.suitability import suits
 from geochange.errors import UsageError
-from geochange.nn.card import Card
-from geochange.nn.shelf import Model, list_models
+from geochange.nn.checkpoints.card import Card
+from geochange.nn.checkpoints.shipped import Model, list_models
 
 AUTO = "auto"
 
@@ -26,9 +26,9 @@ class ImageNetwork(NetworkDetector):
     Examples
     --------
     >>> import tempfile
-    >>> from geochange.nn.card import Band
-    >>> from geochange.nn.checkpoint import save_checkpoint
-    >>> from geochange.nn.models import build_model
+    >>> from geochange.nn.checkpoints.card import Band
+    >>> from geochange.nn.checkpoints.checkpoint import save_checkpoint
+    >>> from geochange.nn.networks.registry import build_model
     >>> from geochange.nn.normalization import SceneNormalization
     >>> pan = (Band("pan"),)
     >>> card = Card("demo", pan, pan, SceneNormalization(), task="image", image_px=32)
@@ -111,7 +111,7 @@ def find_threshold(card: Card, recall: float) -> float:
 
     Examples
     --------
-    >>> from geochange.nn.card import Band, Recall
+    >>> from geochange.nn.checkpoints.card import Band, Recall
     >>> from geochange.nn.normalization import SceneNormalization
     >>> pan, points = (Band("pan"),), (Recall(0.9, 0.4, 0.1), Recall(0.99, 0.2, 0.3))
     >>> card = Card(

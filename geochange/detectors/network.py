@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
-from geochange.detectors.statistics import sample_pixels
+from geochange.detectors.statistics.samples import sample_pixels
 from geochange.detectors.suitability import (
     check_adapt,
     check_onnx,
@@ -20,17 +20,17 @@ from geochange.detectors.suitability import (
     require_task,
 )
 from geochange.errors import InputError
-from geochange.nn.card import Card
-from geochange.nn.cardfile import read_card
+from geochange.nn.checkpoints.card import Card
+from geochange.nn.checkpoints.cardfile import read_card
+from geochange.nn.checkpoints.integrity import require_whole
+from geochange.nn.checkpoints.onnxfile import OnnxPredictor, is_onnx, read_model, read_onnx_card
+from geochange.nn.checkpoints.shipped import find_model, is_shipped
+from geochange.nn.networks.windows import blend_windows
 from geochange.nn.normalization import FixedNormalization
-from geochange.nn.onnxfile import OnnxPredictor, is_onnx, read_model, read_onnx_card
-from geochange.nn.shelf import find_model, is_shipped
-from geochange.nn.wholeness import require_whole
-from geochange.nn.windows import blend_windows
 
 if TYPE_CHECKING:
-    from geochange.nn.adaptation import Sample, Statistics
-    from geochange.nn.inference import Predictor
+    from geochange.nn.inference.adaptation import Sample, Statistics
+    from geochange.nn.inference.predictor import Predictor
 
 
 class NetworkDetector:
@@ -67,7 +67,7 @@ class NetworkDetector:
     adapt : float
         Share of the scene, 0 to 1, in the statistics of the first batch normalisation, for each
         date; 0 leaves them as trained. For scenes hazier, brighter or darker than the training
-        data; see :func:`geochange.nn.adaptation.measure_statistics`.
+        data; see :func:`geochange.nn.inference.adaptation.measure_statistics`.
     max_pixels, seed : int
         Size and seed of the sample that a scene's percentiles are taken from, for networks that
         are normalised by the scene.
@@ -105,9 +105,9 @@ class NetworkDetector:
     Examples
     --------
     >>> import tempfile
-    >>> from geochange.nn.card import Band
-    >>> from geochange.nn.checkpoint import save_checkpoint
-    >>> from geochange.nn.models import build_model
+    >>> from geochange.nn.checkpoints.card import Band
+    >>> from geochange.nn.checkpoints.checkpoint import save_checkpoint
+    >>> from geochange.nn.networks.registry import build_model
     >>> from geochange.nn.normalization import SceneNormalization
     >>> card = Card("demo", (Band("pan"),), (Band("pan"),), SceneNormalization(), threshold=0.4)
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -248,8 +248,8 @@ class NetworkDetector:
         """Adapt to the scene, in one thread, so that the same blocks always give the same."""
         import torch
 
-        from geochange.nn.adaptation import measure_statistics
-        from geochange.nn.checkpoint import load_checkpoint
+        from geochange.nn.checkpoints.checkpoint import load_checkpoint
+        from geochange.nn.inference.adaptation import measure_statistics
         from geochange.nn.threads import single_threaded
 
         def normalize(block: PairBlock) -> Sample:
@@ -270,9 +270,9 @@ class NetworkDetector:
         return OnnxPredictor(content, self.scalings_, scene=scene, flips=self.flips)
 
     def _open_checkpoint(self) -> Predictor:
-        from geochange.nn.adaptation import adapt_network
-        from geochange.nn.checkpoint import load_checkpoint
-        from geochange.nn.inference import Predictor
+        from geochange.nn.checkpoints.checkpoint import load_checkpoint
+        from geochange.nn.inference.adaptation import adapt_network
+        from geochange.nn.inference.predictor import Predictor
 
         model, card = load_checkpoint(find_model(self.checkpoint))
         self._require_same(card)

@@ -7,23 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from geochange.detectors.base import Detector
-from geochange.detectors.composing import build_ensemble
-from geochange.detectors.context import ContextDetector
-from geochange.detectors.cva import CVA
-from geochange.detectors.faint import FaintDetector
-from geochange.detectors.feature_match import FeatureMatchDetector
-from geochange.detectors.log_ratio import LogRatio
-from geochange.detectors.mad import IRMAD, MAD
-from geochange.detectors.network import NetworkDetector
-from geochange.detectors.pca_kmeans import PCAKMeans
-from geochange.detectors.ratio_clusters import RatioClusters
-from geochange.detectors.sfa import SFA
-from geochange.detectors.structure_graph import StructureGraph
-from geochange.detectors.translation import (
+from geochange.detectors.methods.context import ContextDetector
+from geochange.detectors.methods.cva import CVA
+from geochange.detectors.methods.faint import FaintDetector
+from geochange.detectors.methods.feature_match import FeatureMatchDetector
+from geochange.detectors.methods.log_ratio import LogRatio
+from geochange.detectors.methods.mad import IRMAD, MAD
+from geochange.detectors.methods.pca_kmeans import PCAKMeans
+from geochange.detectors.methods.ratio_clusters import RatioClusters
+from geochange.detectors.methods.sfa import SFA
+from geochange.detectors.methods.structure_graph import StructureGraph
+from geochange.detectors.methods.translation import (
     Autoencoder,
     TranslationGAN,
     VariationalAutoencoder,
 )
+from geochange.detectors.network import NetworkDetector
+from geochange.detectors.wrappers.composing import build_ensemble
 from geochange.errors import UsageError, suggest
 
 REQUIRED = "(required)"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from geochange.blocks import PairTraits
 from geochange.errors import BandError, DataWarning, InputError, UsageError
-from geochange.io.bands import SENSOR_ROLES
-from geochange.nn.card import Band, Card
+from geochange.io.bands.roles import SENSOR_ROLES
+from geochange.nn.checkpoints.card import Band, Card
 from geochange.nn.normalization import FixedNormalization, SceneNormalization
 
 WARN_FACTOR, REFUSE_FACTOR = 1.25, 4.0

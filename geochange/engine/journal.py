@@ -10,8 +10,8 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange.io.score import SCORE_LEVELS
-from geochange.io.tilestore import TileStore, put
+from geochange.io.stores.score import SCORE_LEVELS
+from geochange.io.stores.tilestore import TileStore, put
 from geochange.maps.preview import PreviewPart
 from geochange.tiles import Tile
 

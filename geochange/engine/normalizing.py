@@ -9,11 +9,11 @@ from scipy.special import chdtrc
 
 from geochange.alignment.pair import Pair
 from geochange.blocks import MAD_TO_SIGMA, FloatArray, PairBlock, PixelSample, Places
-from geochange.detectors.mad import IRMAD
+from geochange.detectors.methods.mad import IRMAD
 from geochange.engine.runner import open_runner
 from geochange.engine.scoring import FIT_TILE_PX
 from geochange.engine.stages import Progress, Stages, report_nothing
-from geochange.io.radiometry import BandMap
+from geochange.io.filters.radiometry import BandMap
 from geochange.radiometry.lines import (
     Lines,
     Table,

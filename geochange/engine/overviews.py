@@ -8,7 +8,7 @@ from geochange.alignment.pair import Pair
 from geochange.blocks import BoolArray, FloatArray
 from geochange.engine.stages import Stages
 from geochange.errors import InputError
-from geochange.io.displacement import Displacement
+from geochange.io.grids.displacement import Displacement
 from geochange.registration.search import average_blocks
 from geochange.registration.ties import Date
 from geochange.tiles import Tile, TilePlan, Window
@@ -37,7 +37,7 @@ def match_overviews(pair: Pair, stages: Stages) -> Displacement | None:
     found = match_features(*views)
     if found is not None:
         return found
-    from geochange.nn.description import load_describer
+    from geochange.nn.inference.describer import load_describer
     from geochange.registration.dense import match_densely
 
     describe = load_describer()

@@ -12,8 +12,8 @@ from geochange.engine.overviews import match_overviews
 from geochange.engine.runner import open_runner
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.errors import InputError
-from geochange.io.displacement import STILL, Displacement
-from geochange.io.pixelgrid import mesh
+from geochange.io.grids.displacement import STILL, Displacement
+from geochange.io.grids.pixelgrid import mesh
 from geochange.registration.evidence import Evidence, weigh_models
 from geochange.registration.models import list_models
 from geochange.registration.result import UNREGISTERED, Registration, check_mode, conclude

@@ -11,7 +11,7 @@ from typing import Any
 from geochange.detectors.base import Detector
 from geochange.engine.preparing import F
 from geochange.errors import OutputExistsError
-from geochange.io.outputs import amend_state, read_state
+from geochange.io.files.outputs import amend_state, read_state
 
 
 def find_once(folder: Path, name: str, kind: type[F], find: Callable[[], F]) -> F:

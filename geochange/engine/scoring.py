@@ -17,7 +17,7 @@ from geochange.detectors.base import Detector, plan_tiles
 from geochange.engine.journal import Journal, ScoredTile
 from geochange.engine.stages import Stages
 from geochange.errors import DataWarning, GeochangeError, InputError, InputLostError, OutputError
-from geochange.io.score import SCORE_LEVELS, SCORE_NODATA, encode_score
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_NODATA, encode_score
 from geochange.maps.kept import Kept
 from geochange.maps.preview import Preview, PreviewGrid, PreviewPart
 from geochange.tiles import Tile, TilePlan

@@ -18,7 +18,7 @@ from geochange.evaluation.assessment import Values, list_values
 from geochange.evaluation.counts import UNKNOWN, confusion_codes
 from geochange.evaluation.layers import MapLayers, open_layers
 from geochange.evaluation.reference import Reference, open_reference
-from geochange.io.atomic import check_target, replace_atomically
+from geochange.io.files.atomic import check_target, replace_atomically
 from geochange.maps.sweep import Runner
 from geochange.tiles import Tile, TilePlan, Window
 from geochange.viz.figures import plot_errors

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange.io.score import MASK_NODATA
+from geochange.io.stores.score import MASK_NODATA
 
 UNKNOWN = MASK_NODATA
 """Value of a map or a reference where it says nothing; 0 is unchanged, 1 is changed."""

@@ -12,9 +12,9 @@ from odc.geo.geobox import GeoBox
 
 from geochange.errors import InputError, InputNotFoundError
 from geochange.evaluation.counts import UNKNOWN
-from geochange.io.geotiff import GridReader
-from geochange.io.rasterfile import RasterFile, describe_raster
-from geochange.io.score import SCORE_NODATA, SCORE_SCALE, encode_score
+from geochange.io.rasters.geotiff import GridReader
+from geochange.io.rasters.rasterfile import RasterFile, describe_raster
+from geochange.io.stores.score import SCORE_NODATA, SCORE_SCALE, encode_score
 from geochange.tiles import Window
 
 MASK_FILE, SCORE_FILE = "mask.tif", "score.tif"
@@ -71,7 +71,7 @@ def read_mask(file: RasterFile, geobox: GeoBox, window: Window) -> Codes:
 def read_levels(
     file: RasterFile, geobox: GeoBox, window: Window, resampling: str = "nearest"
 ) -> Levels:
-    """Read scores as the levels of :func:`geochange.io.score.encode_score`, uint16 (H, W)."""
+    """Read scores as levels of :func:`geochange.io.stores.score.encode_score`, uint16 (H, W)."""
     pixels, valid = GridReader(file, geobox, resampling).read(window)
     known = pixels[0][valid]
     if known.size and not -ROUNDING <= known.min() <= known.max() <= 1 + ROUNDING:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from geochange.errors import InputError
 from geochange.evaluation.ranking import ScoreHistogram, accumulate
-from geochange.io.score import SCORE_LEVELS, SCORE_SCALE
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_SCALE
 
 IntArray = NDArray[np.int64]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.evaluation.counts import Counts, divide
-from geochange.io.score import SCORE_LEVELS, SCORE_SCALE
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_SCALE
 
 IntArray = NDArray[np.int64]
 RealArray = NDArray[np.floating[Any]]

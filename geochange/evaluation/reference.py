@@ -14,10 +14,10 @@ from odc.geo.geobox import GeoBox
 
 from geochange.errors import DataWarning, GridError, InputError
 from geochange.evaluation.counts import UNKNOWN
-from geochange.io.geotiff import GridReader
-from geochange.io.masks import VectorMask, is_vector
-from geochange.io.pixelgrid import outline, pixel_to_pixel
-from geochange.io.rasterfile import RasterFile, describe_raster, open_dataset
+from geochange.io.grids.pixelgrid import outline, pixel_to_pixel
+from geochange.io.rasters.geotiff import GridReader
+from geochange.io.rasters.masks import VectorMask, is_vector
+from geochange.io.rasters.rasterfile import RasterFile, describe_raster, open_dataset
 from geochange.io.vector import read_vector
 from geochange.tiles import Window
 

@@ -27,7 +27,7 @@ from geochange.explanation.occlusion import occlude_bands
 from geochange.explanation.region import find_window
 from geochange.explanation.reopening import recall_from, reopen_detector, reopen_pair
 from geochange.explanation.result import Explanation
-from geochange.io.outputs import new_folder
+from geochange.io.files.outputs import new_folder
 from geochange.maps.changemap import ChangeMap, open_map
 from geochange.tiles import Window
 

@@ -15,9 +15,9 @@ from geochange.alignment.pair import Pair
 from geochange.blocks import FloatArray
 from geochange.explanation.finding import Finding
 from geochange.explanation.occlusion import ALL, DATES
-from geochange.io.atomic import explain_failure
-from geochange.io.outputs import write_json
-from geochange.io.score import decode_score
+from geochange.io.files.atomic import explain_failure
+from geochange.io.files.outputs import write_json
+from geochange.io.stores.score import decode_score
 from geochange.maps.changemap import ChangeMap
 from geochange.tiles import Window
 from geochange.version import __version__

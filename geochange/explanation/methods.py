@@ -12,7 +12,7 @@ from geochange.blocks import BoolArray, FloatArray, PairBlock
 from geochange.detectors.network import NetworkDetector
 from geochange.detectors.suitability import choose_dates_bands
 from geochange.explanation.occlusion import ALL, DATES, Occlusion
-from geochange.nn.shelf import find_model
+from geochange.nn.checkpoints.shipped import find_model
 
 Step = Callable[[int, int], None]
 
@@ -60,10 +60,11 @@ def attribute_by_gradients(
     steps: int,
     on_step: Step,
 ) -> Attributed:
-    """Integrate the gradients of the mean score of a region; see :mod:`geochange.nn.attribution`.
+    """Integrate the gradients of the mean score of a region.
 
-    Of each date the attributions of all pixels that the region's scores depend on add up to the
-    mean score minus the one of a pair in which that date is replaced by the baseline.
+    See :mod:`geochange.nn.inference.attribution`. Of each date the attributions of all pixels that
+    the region's scores depend on add up to the mean score minus the one of a pair in which that
+    date is replaced by the baseline.
     """
     chosen = choose_dates_bands(detector.card, detector.roles, (len(names[0]), len(names[1])))
     found = _open(detector).attribute(
@@ -112,7 +113,7 @@ def attribute_by_occlusion(occlusions: Sequence[Occlusion]) -> Attributed:
 
 
 def _open(detector: NetworkDetector) -> Any:
-    from geochange.nn.attributor import Attributor
+    from geochange.nn.inference.attributor import Attributor
 
     return Attributor(find_model(detector.checkpoint), detector.scalings_, device=detector.device)
 

@@ -13,7 +13,7 @@ from pyproj.exceptions import CRSError
 
 from geochange.alignment.aoi import parse_aoi
 from geochange.errors import GridError, UsageError
-from geochange.io.pixelgrid import transform_points
+from geochange.io.grids.pixelgrid import transform_points
 from geochange.io.polygons import place_polygons
 from geochange.tiles import Window
 

@@ -17,8 +17,8 @@ from geochange.engine.runner import open_runner
 from geochange.engine.sizing import choose_tile_size
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.exports.registered import draw_registration, write_tie_points
-from geochange.io.outputs import new_folder, write_json
-from geochange.io.scene import Source
+from geochange.io.files.outputs import new_folder, write_json
+from geochange.io.rasters.scene import Source
 from geochange.registration.result import Registration
 from geochange.tiles import TilePlan, Window
 

@@ -13,13 +13,13 @@ from odc.geo.geobox import GeoBox
 from pyproj.exceptions import CRSError
 
 from geochange.errors import UsageError, suggest
-from geochange.exports.fields import LAYER, fields_of, unique_names
-from geochange.exports.geojson import write_geojson
-from geochange.exports.gpkg import write_gpkg
-from geochange.io.atomic import check_target, explain_failure, replace_atomically
+from geochange.exports.vectors.fields import LAYER, fields_of, unique_names
+from geochange.exports.vectors.geojson import write_geojson
+from geochange.exports.vectors.gpkg import write_gpkg
+from geochange.io.files.atomic import check_target, explain_failure, replace_atomically
 from geochange.maps.changemap import ChangeMap, open_map
-from geochange.nn.onnxfile import is_onnx
-from geochange.nn.shelf import find_model
+from geochange.nn.checkpoints.onnxfile import is_onnx
+from geochange.nn.checkpoints.shipped import find_model
 from geochange.viz.figures import figure_png
 
 DRIVERS = {".shp": "ESRI Shapefile", ".fgb": "FlatGeobuf", ".kml": "KML", ".csv": "CSV"}
@@ -55,7 +55,7 @@ def export(
         GeoPackage comes with its styles. CSV holds the geometry as WKT; KML and GeoJSON (RFC 7946)
         are always in longitude and latitude. Parquet needs ``pyarrow``. ``.onnx`` holds a network
         with normalisation, calibration and card: raw pixels in, probability out; see
-        :func:`geochange.nn.portable.convert`.
+        :func:`geochange.nn.checkpoints.onnxexport.convert`.
     crs : str, optional
         CRS of the output, such as ``EPSG:4326``. Default: that of the run.
     min_score : float
@@ -104,7 +104,7 @@ def _export_network(
         msg = f"crs and min_score are for the changes of a run; leave them out for {target.name}"
         raise UsageError(msg)
     check_target(target, overwrite=again)
-    from geochange.nn.portable import convert
+    from geochange.nn.checkpoints.onnxexport import convert
 
     content = convert(find_model(source))
     with replace_atomically(target) as temporary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from geochange.alignment.grid import gsd_m
 from geochange.alignment.pair import open_pair
 from geochange.detectors.auto import choose_method
-from geochange.io.scene import Scene, Source, describe_date
+from geochange.io.rasters.scene import Scene, Source, describe_date
 
 
 def describe(

@@ -15,11 +15,11 @@ from geochange.alignment.grid import gsd_m
 from geochange.engine.runner import open_runner
 from geochange.errors import OutputError
 from geochange.evaluation.layers import read_levels
-from geochange.exports.cog import write_mask
-from geochange.io.atomic import check_target, explain_failure
-from geochange.io.rasterfile import RasterFile, describe_raster
-from geochange.io.score import MASK_NODATA, SCORE_LEVELS
-from geochange.io.tilestore import TileStore
+from geochange.exports.rasters.cog import write_mask
+from geochange.io.files.atomic import check_target, explain_failure
+from geochange.io.rasters.rasterfile import RasterFile, describe_raster
+from geochange.io.stores.score import MASK_NODATA, SCORE_LEVELS
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.areas import parse_area_px
 from geochange.maps.changemap import ChangeMap, open_map
 from geochange.maps.clean import Cleaning
@@ -45,7 +45,7 @@ class ScoreFile:
         return self.file.geobox
 
     def read(self, window: Window) -> NDArray[np.uint16]:
-        """Read a window as levels, uint16 (H, W); see :mod:`geochange.io.score`."""
+        """Read a window as levels, uint16 (H, W); see :mod:`geochange.io.stores.score`."""
         return read_levels(self.file, self.geobox, window)
 
 

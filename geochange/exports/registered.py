@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from geochange.alignment.grid import gsd_m
 from geochange.alignment.pair import Pair
-from geochange.exports.gpkg import EPOCH, GEOMETRY_COLUMN
-from geochange.io.atomic import replace_atomically
-from geochange.io.pixelgrid import transform_points
+from geochange.exports.vectors.gpkg import EPOCH, GEOMETRY_COLUMN
+from geochange.io.files.atomic import replace_atomically
+from geochange.io.grids.pixelgrid import transform_points
 from geochange.io.vector import write_layer
 from geochange.registration.result import Registration
 from geochange.viz.displacements import plot_displacements

@@ -16,12 +16,12 @@ from geochange.engine.runner import open_runner
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.errors import InputError, UsageError, suggest
 from geochange.evaluation.layers import holds_score
-from geochange.exports.fields import FIELDS
-from geochange.exports.geojson import write_geojson
-from geochange.exports.gpkg import write_gpkg
-from geochange.io.atomic import check_target
-from geochange.io.geotiff import GridReader
-from geochange.io.rasterfile import RasterFile, describe_raster
+from geochange.exports.vectors.fields import FIELDS
+from geochange.exports.vectors.geojson import write_geojson
+from geochange.exports.vectors.gpkg import write_gpkg
+from geochange.io.files.atomic import check_target
+from geochange.io.rasters.geotiff import GridReader
+from geochange.io.rasters.rasterfile import RasterFile, describe_raster
 from geochange.maps.areas import parse_area_px
 from geochange.maps.features import change_features
 from geochange.tiles import Window

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.errors import UsageError
-from geochange.io.score import SCORE_LEVELS, encode_score
+from geochange.io.stores.score import SCORE_LEVELS, encode_score
 
 Array64 = NDArray[np.float64]
 Levels = NDArray[np.uint16]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange.io.score import SCORE_LEVELS, SCORE_SCALE
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_SCALE
 
 Array64 = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -125,7 +125,7 @@ def find_knots(histogram: Counts, top: float, share: float) -> Array64:
 
 
 def quantize(value: Array64, top: float) -> NDArray[np.uint16]:
-    """Return fused rarity in equal steps, nodata as :data:`geochange.io.score.SCORE_NODATA`."""
+    """Return fused rarity in equal steps, nodata as ``SCORE_NODATA`` of ``io/stores/score.py``."""
     known = ~np.isnan(value)
     steps = np.rint(np.where(known, value, 0.0) * ((SCORE_LEVELS - 1) / top))
     return np.where(known, np.minimum(steps, SCORE_LEVELS - 1), SCORE_LEVELS).astype(np.uint16)

@@ -15,7 +15,7 @@ from geochange.detectors.network import NetworkDetector
 from geochange.errors import DataWarning
 from geochange.evaluation.ranking import ScoreHistogram
 from geochange.improvement.material import ReadLabel
-from geochange.io.score import SCORE_LEVELS, encode_score
+from geochange.io.stores.score import SCORE_LEVELS, encode_score
 from geochange.maps.changemap import ChangeMap
 from geochange.tiles import Window
 

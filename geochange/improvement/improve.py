@@ -24,7 +24,7 @@ from geochange.improvement.places import (
     write_roles,
 )
 from geochange.improvement.recipe import Recipe, count_steps, make_config
-from geochange.io.outputs import write_json
+from geochange.io.files.outputs import write_json
 from geochange.maps.changemap import ChangeMap
 from geochange.tiles import TilePlan, Window
 
@@ -258,7 +258,7 @@ def _make_room(folder: Path, *, overwrite: bool) -> None:
 
 
 def _settle_steps(recipe: Recipe, pair: Pair, start: Path | None) -> int:
-    from geochange.nn.cardfile import read_card
+    from geochange.nn.checkpoints.cardfile import read_card
     from geochange.training.settings.learning import DEFAULT_MODELS
 
     bands = len(pair.before.bands), len(pair.after.bands)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geochange.errors import InputError
-from geochange.io.outputs import write_json
+from geochange.io.files.outputs import write_json
 
 LEARNING, HELD_OUT = "learning", "held-out"
 EVERY = 4

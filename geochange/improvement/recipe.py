@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from geochange.errors import UsageError
-from geochange.nn.cardfile import read_card
+from geochange.nn.checkpoints.cardfile import read_card
+from geochange.nn.checkpoints.shipped import FOLDER
 from geochange.nn.normalization import FixedNormalization, SceneNormalization
-from geochange.nn.shelf import FOLDER
 
 LEAST_STEPS, MOST_STEPS = 20, 600
 

@@ -9,8 +9,8 @@ from typing import Any
 from geochange.alignment.grid import gsd_m
 from geochange.alignment.pair import Pair
 from geochange.detectors.suitability import ROLES
-from geochange.nn.card import Card
-from geochange.nn.shelf import Model, find_model, list_models
+from geochange.nn.checkpoints.card import Card
+from geochange.nn.checkpoints.shipped import Model, find_model, list_models
 
 TOLERATED = 1.5
 """Factor by which a pixel size may lie outside what a network was trained on."""

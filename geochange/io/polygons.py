@@ -13,7 +13,7 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from geochange.errors import GridError, InputError
-from geochange.io.pixelgrid import mesh, transform_points
+from geochange.io.grids.pixelgrid import mesh, transform_points
 from geochange.io.vector import read_vector
 
 MARGIN = 1 / 16

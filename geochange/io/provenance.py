@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from geochange.io.rasterfile import open_dataset
+from geochange.io.rasters.rasterfile import open_dataset
 
 WHOLE_FILE_BYTES = 256 * 2**20
 """Files up to this size are hashed whole; larger ones by size, time, head and tail."""

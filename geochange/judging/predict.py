@@ -16,7 +16,7 @@ from geochange.detectors.imagenetwork import ImageNetwork, find_threshold
 from geochange.engine.runner import open_runner
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.errors import UsageError
-from geochange.io.atomic import check_target
+from geochange.io.files.atomic import check_target
 from geochange.judging.listing import Item, list_items
 from geochange.judging.result import (
     CHANGED,

@@ -16,9 +16,9 @@ import shapely
 from odc.geo.geobox import GeoBox
 
 from geochange.errors import UsageError, suggest
-from geochange.exports.gpkg import StyledLayer, write_layers
-from geochange.exports.styles import TEMPLATES
-from geochange.io.atomic import replace_atomically
+from geochange.exports.vectors.gpkg import StyledLayer, write_layers
+from geochange.exports.vectors.styles import TEMPLATES
+from geochange.io.files.atomic import replace_atomically
 from geochange.tiles import Window
 
 SUFFIXES = (".csv", ".json", ".gpkg")

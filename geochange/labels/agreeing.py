@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from geochange.io.outputs import new_folder, write_json
+from geochange.io.files.outputs import new_folder, write_json
 from geochange.labels.agreement import Agreement, measure_comparison
 from geochange.labels.chips import write_chips
 from geochange.labels.comparison import compare

@@ -15,7 +15,7 @@ from geochange.alignment.pair import Pair
 from geochange.blocks import BoolArray, FloatArray
 from geochange.errors import UsageError, suggest
 from geochange.evaluation.counts import UNKNOWN
-from geochange.io.scene import DateReader
+from geochange.io.rasters.scene import DateReader
 from geochange.tiles import Window
 from geochange.training.scenes.scene import Sample
 from geochange.viz.pictures import choose_display_bands

@@ -14,7 +14,7 @@ import numpy as np
 from geochange.alignment.pair import Pair
 from geochange.errors import InputError, UsageError
 from geochange.evaluation.counts import UNKNOWN
-from geochange.io.outputs import new_folder, write_json
+from geochange.io.files.outputs import new_folder, write_json
 from geochange.labels.augmented import MaskReference, make_augmenter
 from geochange.labels.chipfiles import FOLDERS, ChipWriter, check_format
 from geochange.labels.content import Labels

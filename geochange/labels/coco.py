@@ -14,7 +14,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 
-from geochange.io.atomic import replace_atomically
+from geochange.io.files.atomic import replace_atomically
 from geochange.labels.content import Labels
 from geochange.labels.crops import crop_name
 from geochange.labels.fields import LOOKED

@@ -13,8 +13,8 @@ from odc.geo.geobox import GeoBox
 from geochange.errors import DataWarning, GridError, InputError
 from geochange.evaluation.counts import UNKNOWN
 from geochange.evaluation.reference import extend_grid, place_label
-from geochange.io.geotiff import GridReader
-from geochange.io.rasterfile import RasterFile, describe_raster
+from geochange.io.rasters.geotiff import GridReader
+from geochange.io.rasters.rasterfile import RasterFile, describe_raster
 from geochange.labels.schema import Schema
 from geochange.labels.tracing import TracedLabels, plan_reads, trace
 from geochange.tiles import Window

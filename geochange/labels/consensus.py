@@ -14,7 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from geochange.errors import UsageError
 from geochange.evaluation.counts import UNKNOWN
-from geochange.io.tilestore import TileStore
+from geochange.io.stores.tilestore import TileStore
 from geochange.labels.comparison import Comparison
 from geochange.labels.content import Labels, gather
 from geochange.labels.fields import SILENT

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from geochange.errors import UsageError, suggest
-from geochange.io.atomic import check_target
+from geochange.io.files.atomic import check_target
 from geochange.labels.chips import write_chips
 from geochange.labels.coco import write_coco
 from geochange.labels.content import Labels

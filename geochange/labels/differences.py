@@ -16,10 +16,10 @@ import shapely
 from numpy.typing import NDArray
 
 from geochange.evaluation.counts import UNKNOWN
-from geochange.exports.cog import Color, write_cog
-from geochange.exports.gpkg import StyledLayer, write_layers
-from geochange.exports.styles import TEMPLATES
-from geochange.io.tilestore import TileStore
+from geochange.exports.rasters.cog import Color, write_cog
+from geochange.exports.vectors.gpkg import StyledLayer, write_layers
+from geochange.exports.vectors.styles import TEMPLATES
+from geochange.io.stores.tilestore import TileStore
 from geochange.labels.agreement import Agreement
 from geochange.labels.comparison import Comparison
 from geochange.labels.consensus import AGREE, CHANGE_DIFFERS, CLASS_DIFFERS, DisagreementCodes

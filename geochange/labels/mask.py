@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from geochange.evaluation.counts import UNKNOWN
-from geochange.exports.cog import Color, write_cog
-from geochange.io.atomic import check_target, explain_failure
-from geochange.io.masks import VectorMask
-from geochange.io.tilestore import TileStore
+from geochange.exports.rasters.cog import Color, write_cog
+from geochange.io.files.atomic import check_target, explain_failure
+from geochange.io.rasters.masks import VectorMask
+from geochange.io.stores.tilestore import TileStore
 from geochange.labels.content import Labels
 from geochange.labels.fields import LOOKED, SILENT
 from geochange.labels.provenance import describe_labels

@@ -17,9 +17,9 @@ import shapely
 from odc.geo.geobox import GeoBox
 
 from geochange.errors import GridError, InputError
-from geochange.io.masks import is_vector
-from geochange.io.pixelgrid import pixel_size
+from geochange.io.grids.pixelgrid import pixel_size
 from geochange.io.polygons import place_polygons
+from geochange.io.rasters.masks import is_vector
 from geochange.io.vector import read_vector
 from geochange.labels.codefile import trace_mask
 from geochange.labels.schema import Schema

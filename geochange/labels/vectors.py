@@ -10,9 +10,9 @@ from typing import Any
 import geopandas
 
 from geochange.errors import DataWarning
-from geochange.exports.geojson import write_collection, write_geojson
-from geochange.exports.gpkg import StyledLayer, write_layers
-from geochange.exports.styles import TEMPLATES
+from geochange.exports.vectors.geojson import write_collection, write_geojson
+from geochange.exports.vectors.gpkg import StyledLayer, write_layers
+from geochange.exports.vectors.styles import TEMPLATES
 from geochange.labels.content import Labels
 from geochange.labels.fields import POLYGON_FIELDS, TILE_FIELDS
 from geochange.labels.provenance import describe_labels

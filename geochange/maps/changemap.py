@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from geochange.errors import InputError
-from geochange.io.runfile import load_run
-from geochange.io.score import decode_score
+from geochange.io.files.runfile import load_run
+from geochange.io.stores.score import decode_score
 from geochange.viz import pictures
 
 if TYPE_CHECKING:

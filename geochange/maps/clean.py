@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.errors import UsageError
-from geochange.io.score import MASK_NODATA, SCORE_LEVELS, SCORE_NODATA
-from geochange.io.tilestore import TileStore
+from geochange.io.stores.score import MASK_NODATA, SCORE_LEVELS, SCORE_NODATA
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.morphology import close_change, open_change
 from geochange.maps.regions import (
     MaskArray,
@@ -116,7 +116,7 @@ def clean(
     Parameters
     ----------
     score : RasterSource
-        uint16 levels of :func:`geochange.io.score.encode_score`.
+        uint16 levels of :func:`geochange.io.stores.score.encode_score`.
     mask : TileStore
         Of dtype uint8 on the same grid and tiling; every tile is written: 0 no change, 1 change,
         255 where the score is nodata. Until this returns, its tiles are not final.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange.io.score import SCORE_SCALE
+from geochange.io.stores.score import SCORE_SCALE
 from geochange.maps.evidence import Evidence, PairSource
 from geochange.maps.sweep import RasterSource, Runner, sweep
 from geochange.maps.totals import FloatTable, Totals

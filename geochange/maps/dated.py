@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from geochange.io.score import SCORE_NODATA, SCORE_SCALE
-from geochange.io.tilestore import TileStore
+from geochange.io.stores.score import SCORE_NODATA, SCORE_SCALE
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.geodesy import measure_ground
 from geochange.maps.polygons import outline, to_world
 from geochange.maps.runs import Runs

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.blocks import PairBlock, PairTraits
-from geochange.io.score import SCORE_NODATA
+from geochange.io.stores.score import SCORE_NODATA
 from geochange.maps.kept import Kept, Spectra
 from geochange.maps.runs import IntArray, Runs
 from geochange.maps.sweep import RasterSource
@@ -67,7 +67,7 @@ class Evidence:
     Attributes
     ----------
     score : RasterSource
-        uint16 levels of :func:`geochange.io.score.encode_score`, on the grid of the mask.
+        uint16 levels of :func:`geochange.io.stores.score.encode_score`, on the grid of the mask.
     pair : PairSource or None
     kept : Kept or None
         What was kept of both while tiles of the mask's size were scored; they are read only for

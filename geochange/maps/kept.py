@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
-from geochange.io.atomic import explain_failure
-from geochange.io.score import SCORE_NODATA, SCORE_SCALE
-from geochange.io.tilestore import TileStore, put
+from geochange.io.files.atomic import explain_failure
+from geochange.io.stores.score import SCORE_NODATA, SCORE_SCALE
+from geochange.io.stores.tilestore import TileStore, put
 from geochange.maps.morphology import dilate
 from geochange.maps.runs import IntArray, find_runs
 from geochange.tiles import Tile

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.blocks import BoolArray
-from geochange.io.score import MASK_NODATA
-from geochange.io.tilestore import TileStore
+from geochange.io.stores.score import MASK_NODATA
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.runs import IntArray, Runs, find_runs, label_runs
 from geochange.maps.seams import EdgeArray, Holds, Seams, TileReport
 from geochange.maps.sweep import Runner

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.errors import UsageError, suggest
-from geochange.io.score import SCORE_LEVELS, SCORE_SCALE
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_SCALE
 
 Counts = NDArray[np.int64]
 Vector = NDArray[np.float64]

@@ -11,7 +11,7 @@ import numpy as np
 from geochange.alignment.pair import Pair
 from geochange.blocks import BoolArray, FloatArray
 from geochange.errors import UsageError
-from geochange.io.displacement import Displacement
+from geochange.io.grids.displacement import Displacement
 from geochange.radiometry.clouds import CloudModel
 from geochange.tiles import Window
 
@@ -57,7 +57,7 @@ class ClearSky:
 
 @dataclass(frozen=True)
 class CloudMask:
-    """Masks what is likely to be clouded at either date; a :class:`geochange.io.masks.Mask`."""
+    """Masks what is likely to be clouded at either date: a ``Mask`` of ``io/rasters/masks.py``."""
 
     reader: CloudReader
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from geochange.alignment.pair import Pair
 from geochange.errors import UsageError, suggest
-from geochange.io.filters import Filter, MedianFilter
-from geochange.io.similar import SimilarMean
-from geochange.io.speckle import REFINED_PX, LeeFilter
+from geochange.io.filters.filter import Filter
+from geochange.io.filters.median import MedianFilter
+from geochange.io.filters.similar import SimilarMean
+from geochange.io.filters.speckle import REFINED_PX, LeeFilter
 
 WINDOWS = {"median": 3, "nlm": 11, "bilateral": 7, "lee": 7, "refined-lee": REFINED_PX}
 """Filters with the window, in pixels, that they take by default."""

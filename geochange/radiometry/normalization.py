@@ -10,7 +10,7 @@ import numpy as np
 
 from geochange.alignment.pair import Pair
 from geochange.errors import UsageError, suggest
-from geochange.io.radiometry import AS_IS, BandMap
+from geochange.io.filters.radiometry import AS_IS, BandMap
 
 NORMALIZATIONS = ("auto", "off", "linear", "irmad", "histogram")
 MIN_AGREEMENT = 0.2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from geochange.io.radiometry import BandMap, Knots
+from geochange.io.filters.radiometry import BandMap, Knots
 from geochange.radiometry.lines import Vector
 
 RANKS = np.concatenate([[0.001, 0.005], np.linspace(0.01, 0.99, 50), [0.995, 0.999]])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from geochange.blocks import BoolArray, FloatArray
-from geochange.io.displacement import Displacement
+from geochange.io.grids.displacement import Displacement
 from geochange.registration.features import agree_on_affine, fill, scale_contrast
 from geochange.registration.search import average_blocks
 
@@ -49,7 +49,7 @@ def match_densely(
     factor : float
         Pixels of the grid along a side of a pixel of the overviews.
     describe : callable
-        Such as :class:`geochange.nn.description.Describer`.
+        Such as :class:`geochange.nn.inference.describer.Describer`.
 
     Returns
     -------

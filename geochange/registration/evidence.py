@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.blocks import MAD_TO_SIGMA
-from geochange.io.displacement import STILL, Displacement
+from geochange.io.grids.displacement import STILL, Displacement
 from geochange.registration.models import Model
 from geochange.registration.ties import Tie
 

@@ -14,7 +14,7 @@ from scipy import ndimage
 from skimage.feature import SIFT, match_descriptors
 
 from geochange.blocks import BoolArray, FloatArray
-from geochange.io.displacement import Displacement
+from geochange.io.grids.displacement import Displacement
 
 MIN_MATCHES = 12
 MAX_RATIO = 0.8

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geochange.io.displacement import STILL, Displacement
-from geochange.io.splinefield import SplineField, spline_weights
+from geochange.io.grids.displacement import STILL, Displacement
+from geochange.io.grids.splinefield import SplineField, spline_weights
 from geochange.registration.ties import Tie
 
 Array = NDArray[np.float64]

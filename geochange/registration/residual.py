@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from geochange.io.displacement import STILL
+from geochange.io.grids.displacement import STILL
 from geochange.registration.result import Registration
 
 NEIGHBOURS = 5

@@ -12,8 +12,8 @@ import numpy as np
 from geochange.alignment.grid import gsd_m
 from geochange.alignment.pair import Pair
 from geochange.errors import UsageError, suggest
-from geochange.io.displacement import STILL, Displacement
-from geochange.io.pixelgrid import mesh
+from geochange.io.grids.displacement import STILL, Displacement
+from geochange.io.grids.pixelgrid import mesh
 from geochange.registration.ties import Tie
 
 MODES = ("auto", "off", "global", "local")
@@ -33,7 +33,7 @@ class Registration:
         ``none``, ``shift``, ``affine`` or ``field``: what the windows give evidence for.
     displacement : Displacement
         Where the after date shows what the before date shows; see
-        :mod:`geochange.io.displacement`.
+        :mod:`geochange.io.grids.displacement`.
     reliable, applied : bool
         Windows agree; the correction is made.
     residual_before_px, residual_after_px : float or None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.blocks import BoolArray, FloatArray
-from geochange.io.displacement import Displacement
+from geochange.io.grids.displacement import Displacement
 from geochange.registration.correlation import find_peak
 from geochange.registration.structure import HALO_PX, show_structure
 from geochange.registration.ties import MIN_CORRELATION, MIN_RATIO, NO_MATCH, USED, Date, Tie

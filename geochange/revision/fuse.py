@@ -15,7 +15,7 @@ from geochange.blocks import PairBlock
 from geochange.engine.preparing import Prepared
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.errors import UsageError, suggest
-from geochange.exports.products import PRODUCTS
+from geochange.exports.runs.products import PRODUCTS
 from geochange.fusion.rules import RULES, Fuser, check_weights, table_of_votes
 from geochange.fusion.scales import (
     bend,
@@ -26,7 +26,7 @@ from geochange.fusion.scales import (
     typical_share,
 )
 from geochange.fusion.stacking import Stacking, learn_stacking, to_logits
-from geochange.io.score import SCORE_LEVELS, SCORE_NODATA
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_NODATA
 from geochange.maps.changemap import ChangeMap
 from geochange.maps.threshold import Threshold
 from geochange.revision.job import Learned, Revision, Wanted, Work, revise

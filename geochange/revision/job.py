@@ -21,18 +21,18 @@ from geochange.engine.scoring import ScoreOf, fill_tiles, require_valid, say_los
 from geochange.engine.sizing import choose_tile_size, parse_memory
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.explanation.reopening import reopen_pair
-from geochange.exports.finishing import (
+from geochange.exports.runs.finishing import (
     Finish,
     conclude_run,
     display_bands,
     map_changes,
 )
-from geochange.exports.products import PRODUCTS, check_products
-from geochange.exports.run import describe_run
-from geochange.io.outputs import new_folder, read_fingerprint, read_state
+from geochange.exports.runs.products import PRODUCTS, check_products
+from geochange.exports.runs.run import describe_run
+from geochange.io.files.outputs import new_folder, read_fingerprint, read_state
 from geochange.io.provenance import hash_run, plain
-from geochange.io.score import SCORE_NODATA
-from geochange.io.tilestore import TileStore
+from geochange.io.stores.score import SCORE_NODATA
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.areas import parse_area_px
 from geochange.maps.changemap import ChangeMap
 from geochange.maps.clean import Cleaning

@@ -18,9 +18,9 @@ from pyogrio.errors import DataSourceError
 from geochange.errors import DataWarning, InputError
 from geochange.evaluation.counts import UNKNOWN
 from geochange.evaluation.reference import LabelRaster, open_label
-from geochange.io.masks import VectorMask, is_vector
 from geochange.io.polygons import place_polygons
 from geochange.io.provenance import describe_file
+from geochange.io.rasters.masks import VectorMask, is_vector
 from geochange.io.vector import read_vector
 from geochange.labels.fields import LOOKED
 from geochange.labels.schema import Schema

@@ -15,9 +15,9 @@ from odc.geo.geobox import GeoBox
 from geochange.errors import GridError
 from geochange.evaluation.layers import read_levels, read_mask
 from geochange.evaluation.reference import bounds_px
-from geochange.io.geotiff import GridReader
 from geochange.io.provenance import describe_file
-from geochange.io.rasterfile import RasterFile, describe_raster
+from geochange.io.rasters.geotiff import GridReader
+from geochange.io.rasters.rasterfile import RasterFile, describe_raster
 from geochange.maps.changemap import ChangeMap, open_map
 from geochange.tiles import Window
 

@@ -20,9 +20,9 @@ from geochange.engine.preparing import Prepared
 from geochange.engine.scoring import FIT_MAX_PIXELS, FIT_TILE_PX, ScoreOf, read_or_salvage
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.errors import UsageError, suggest
-from geochange.exports.finishing import display_bands
-from geochange.exports.products import PRODUCTS
-from geochange.io.score import SCORE_NODATA, decode_score, encode_score
+from geochange.exports.runs.finishing import display_bands
+from geochange.exports.runs.products import PRODUCTS
+from geochange.io.stores.score import SCORE_NODATA, decode_score, encode_score
 from geochange.maps.changemap import ChangeMap
 from geochange.maps.clean import least_level
 from geochange.maps.polygons import polygonize

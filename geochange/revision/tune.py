@@ -26,8 +26,8 @@ from geochange.evaluation.operating import (
     describe_points,
 )
 from geochange.evaluation.ranking import ScoreHistogram
-from geochange.exports.products import PRODUCTS
-from geochange.io.score import SCORE_NODATA
+from geochange.exports.runs.products import PRODUCTS
+from geochange.io.stores.score import SCORE_NODATA
 from geochange.maps.changemap import ChangeMap
 from geochange.maps.threshold import Threshold
 from geochange.revision.job import Learned, Revision, Wanted, Work, revise

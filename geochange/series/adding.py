@@ -9,9 +9,9 @@ from typing import Any
 
 from geochange.alignment.grid import turn_to
 from geochange.errors import BandError, GridError, InputError
-from geochange.io.matching import match_bands
-from geochange.io.pixelgrid import outline, pixel_to_pixel, touches
-from geochange.io.scene import Source, describe_date, read_date
+from geochange.io.bands.matching import match_bands
+from geochange.io.grids.pixelgrid import outline, pixel_to_pixel, touches
+from geochange.io.rasters.scene import Source, describe_date, read_date
 from geochange.series.listing import Dated, Days, describe_dates
 from geochange.series.memory import StateFacts
 from geochange.series.stack import Series

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from geochange.blocks import FloatArray
 from geochange.engine.stages import Stages
 from geochange.errors import InputError
-from geochange.io.tilestore import TileStore, put
+from geochange.io.stores.tilestore import TileStore, put
 from geochange.series.stack import Series
 from geochange.tiles import Tile, TilePlan
 from geochange.viz.pictures import Limits, choose_display_bands, render_rgb, stretch_limits

@@ -43,7 +43,7 @@ class SeriesJob:
     added : tuple
         Sources of the dates that are new to it.
     inputs, key
-        Of :func:`geochange.exports.seriesrun.fingerprint_series`.
+        Of :func:`geochange.exports.runs.seriesrun.fingerprint_series`.
     tile_size : int
     attempt : str
         Name of the scratch folder.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from geochange.errors import InputError, InputNotFoundError, UsageError
-from geochange.io.scene import Scene, Source, describe_date
+from geochange.io.rasters.scene import Scene, Source, describe_date
 
 _MONTH = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?([01]\d)?(?!\d)")
 _DATA_TYPES = ("image/tiff", "image/jp2", "image/vnd.stac.geotiff")

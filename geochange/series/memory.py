@@ -16,8 +16,8 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from geochange.errors import InputError, InputNotFoundError, OutputExistsError
-from geochange.io.atomic import explain_failure
-from geochange.io.outputs import write_json
+from geochange.io.files.atomic import explain_failure
+from geochange.io.files.outputs import write_json
 from geochange.version import __version__
 
 FACTS_NAME = "state.json"

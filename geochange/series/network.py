@@ -18,17 +18,17 @@ from geochange.detectors.suitability import (
     require_task,
 )
 from geochange.errors import InputError, UsageError
-from geochange.nn.card import Card
-from geochange.nn.cardfile import read_card, write_json
+from geochange.nn.checkpoints.card import Card
+from geochange.nn.checkpoints.cardfile import read_card, write_json
+from geochange.nn.checkpoints.integrity import require_whole
+from geochange.nn.checkpoints.shipped import find_model, is_shipped
 from geochange.nn.normalization import FixedNormalization
-from geochange.nn.shelf import find_model, is_shipped
-from geochange.nn.wholeness import require_whole
 from geochange.series.protocol import Found, Ordinals, SeriesBlock
 from geochange.series.robust import masked_median
 from geochange.series.stack import Series
 
 if TYPE_CHECKING:
-    from geochange.nn.temporal.inference import SeriesPredictor
+    from geochange.nn.temporal.predictor import SeriesPredictor
 
 FLOAT_BYTES, FLOATS_PER_DATE = 4, 320
 """Size of a number, and numbers that a pixel and date hold at a time in the usual networks."""
@@ -166,8 +166,8 @@ class SeriesNetwork:
         return self._predictor
 
     def _open(self) -> SeriesPredictor:
-        from geochange.nn.checkpoint import load_series_checkpoint
-        from geochange.nn.temporal.inference import SeriesPredictor
+        from geochange.nn.checkpoints.checkpoint import load_series_checkpoint
+        from geochange.nn.temporal.predictor import SeriesPredictor
 
         model, card = load_series_checkpoint(find_model(self.checkpoint))
         if card != self.card:

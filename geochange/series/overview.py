@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from geochange.io.scene import Source
+from geochange.io.rasters.scene import Source
 from geochange.series.registry import choose_series_method
 from geochange.series.stack import open_series
 

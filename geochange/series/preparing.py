@@ -14,8 +14,8 @@ from geochange.engine.registering import register_pair
 from geochange.engine.screening import screen_pair
 from geochange.engine.stages import Stages
 from geochange.errors import UsageError
-from geochange.io.displacement import Displacement
-from geochange.io.scene import DateReader
+from geochange.io.grids.displacement import Displacement
+from geochange.io.rasters.scene import DateReader
 from geochange.radiometry.cloudiness import CLOUDY, CloudReader, Clouds
 from geochange.radiometry.normalization import Normalization, check_normalization
 from geochange.registration.result import Registration, check_mode

@@ -17,7 +17,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from geochange.errors import InputError, InputNotFoundError
-from geochange.io.runfile import load_run
+from geochange.io.files.runfile import load_run
 
 if TYPE_CHECKING:
     import geopandas

@@ -15,8 +15,8 @@ from geochange.engine.journal import count_levels
 from geochange.engine.scoring import RETRIES, explain
 from geochange.engine.stages import Stages
 from geochange.errors import InputError, InputLostError, OutputError, ResourceError, UsageError
-from geochange.io.score import SCORE_LEVELS, SCORE_NODATA, encode_score
-from geochange.io.tilestore import TileStore, put
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_NODATA, encode_score
+from geochange.io.stores.tilestore import TileStore, put
 from geochange.series.protocol import (
     Found,
     Monitor,

@@ -18,10 +18,10 @@ from geochange.alignment.grid import choose_grid, crop_to_polygons, gsd_m, turn_
 from geochange.alignment.pair import Pair
 from geochange.blocks import BoolArray, FloatArray, PairTraits
 from geochange.errors import BandError, DataWarning, GridError, InputError, UsageError
-from geochange.io.masks import Mask, VectorMask, open_mask
-from geochange.io.matching import match_bands, select_bands
-from geochange.io.pixelgrid import outline, pixel_to_pixel, touches
-from geochange.io.scene import DateReader, Scene, Source, read_date
+from geochange.io.bands.matching import match_bands, select_bands
+from geochange.io.grids.pixelgrid import outline, pixel_to_pixel, touches
+from geochange.io.rasters.masks import Mask, VectorMask, open_mask
+from geochange.io.rasters.scene import DateReader, Scene, Source, read_date
 from geochange.series.listing import Dated, Days, list_dates
 from geochange.tiles import Window
 

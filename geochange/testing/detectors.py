@@ -62,7 +62,7 @@ def check_detector(
 
     Examples
     --------
-    >>> from geochange.detectors.cva import CVA
+    >>> from geochange.detectors.methods.cva import CVA
     >>> check_detector(CVA)
     >>> check_detector(CVA(gain=True))
     """

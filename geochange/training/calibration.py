@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from geochange.evaluation.ranking import ScoreHistogram
-from geochange.io.score import SCORE_LEVELS, SCORE_SCALE
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_SCALE
 
 BINS = 15
 LIMITS = (0.05, 20.0)

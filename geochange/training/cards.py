@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from geochange.nn.card import Band, Card, Metric, TrainingData
+from geochange.nn.checkpoints.card import Band, Card, Metric, TrainingData
 from geochange.nn.normalization import Normalization
 from geochange.training.scenes.scene import TrainingScene
 from geochange.training.scenes.split import Split

@@ -16,8 +16,8 @@ from geochange.engine.stages import Progress as OnProgress
 from geochange.engine.stages import report_nothing
 from geochange.errors import OutputExistsError, UsageError
 from geochange.evaluation.ranking import ScoreHistogram
-from geochange.io.outputs import write_json
-from geochange.nn.checkpoint import load_checkpoint, save_checkpoint
+from geochange.io.files.outputs import write_json
+from geochange.nn.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from geochange.training.calibration import calibrate, fit_temperature
 from geochange.training.cards import limit_threshold, list_metrics
 from geochange.training.histograms import HISTOGRAM, read_histogram

@@ -8,7 +8,7 @@ from typing import Any
 
 from geochange.engine.stages import Progress as OnProgress
 from geochange.engine.stages import report_nothing
-from geochange.nn.shelf import locate_model
+from geochange.nn.checkpoints.shipped import locate_model
 from geochange.training.run import TrainResult, train
 from geochange.training.settings.config import TrainConfig
 

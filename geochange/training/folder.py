@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from geochange.errors import InputError, OutputError, OutputExistsError, UsageError
-from geochange.io.outputs import write_json
+from geochange.io.files.outputs import write_json
 from geochange.training.histograms import HISTOGRAM
 from geochange.training.logs import EVENTS, PICTURE, TABLE
 from geochange.training.loop import MODEL, STATE

@@ -9,8 +9,8 @@ import numpy as np
 
 from geochange.errors import InputError
 from geochange.evaluation.ranking import ScoreHistogram
-from geochange.io.atomic import replace_atomically
-from geochange.io.score import SCORE_LEVELS
+from geochange.io.files.atomic import replace_atomically
+from geochange.io.stores.score import SCORE_LEVELS
 
 HISTOGRAM = "validation.npz"
 """Name of the file in the folder of a training run."""

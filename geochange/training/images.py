@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from geochange.evaluation.counts import UNKNOWN
 from geochange.evaluation.ranking import ScoreHistogram, accumulate
-from geochange.io.score import SCORE_LEVELS, SCORE_SCALE
-from geochange.nn.card import Recall
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_SCALE
+from geochange.nn.checkpoints.card import Recall
 from geochange.training.calibration import calibrate
 from geochange.training.settings.image import ImageConfig
 

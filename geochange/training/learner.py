@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from geochange.errors import DataWarning, UsageError
 from geochange.evaluation.counts import UNKNOWN
-from geochange.nn.borders import keep_to
-from geochange.nn.models import build_model
-from geochange.nn.network import ChangeNet
-from geochange.nn.precision import prepare
+from geochange.nn.inference.precision import prepare
+from geochange.nn.networks.network import ChangeNet
+from geochange.nn.networks.registry import build_model
+from geochange.nn.parts.borders import keep_to
 from geochange.training.average import WeightAverage
 from geochange.training.chips.batches import Feed
 from geochange.training.consistency import make_targets, ramp_weight

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tensorboardX import SummaryWriter
 
-from geochange.io.atomic import replace_atomically
+from geochange.io.files.atomic import replace_atomically
 from geochange.viz.curves import plot_learning_curve
 from geochange.viz.figures import figure_png
 

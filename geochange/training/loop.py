@@ -16,8 +16,8 @@ from geochange.engine.stages import Progress as OnProgress
 from geochange.engine.stages import report_nothing
 from geochange.errors import TrainingError
 from geochange.evaluation.ranking import ScoreHistogram
-from geochange.nn.card import Card
-from geochange.nn.checkpoint import save_checkpoint
+from geochange.nn.checkpoints.card import Card
+from geochange.nn.checkpoints.checkpoint import save_checkpoint
 from geochange.nn.normalization import Normalization
 from geochange.training.cards import describe_network
 from geochange.training.chips.batches import Feed, run_ahead

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import torch
 
-from geochange.nn.models import build_model
+from geochange.nn.networks.registry import build_model
 
 PROBES = 2
 """Steps that are timed, after one that warms up."""

@@ -13,8 +13,8 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from geochange.engine.stages import Progress as OnProgress
 from geochange.engine.stages import report_nothing
 from geochange.errors import GeochangeError, ResourceError, UsageError
-from geochange.nn.inference import is_out_of_memory
-from geochange.nn.precision import choose_device
+from geochange.nn.inference.precision import choose_device
+from geochange.nn.inference.predictor import is_out_of_memory
 from geochange.training.arithmetic import exact_arithmetic
 from geochange.training.chips.batches import ChipMaker
 from geochange.training.chips.sampling import ChipSampler

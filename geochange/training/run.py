@@ -13,7 +13,7 @@ import torch
 
 from geochange.engine.stages import Progress as OnProgress
 from geochange.engine.stages import peak_memory_bytes, report_nothing
-from geochange.nn.losses import build_loss
+from geochange.nn.learning.losses import build_loss
 from geochange.training.folder import check_folder, make_folder, read_summary, write_summary
 from geochange.training.loop import MODEL, STATE, OnValidation, let_go_on
 from geochange.training.processes import build_fabric, launch

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from geochange.detectors.suitability import ROLES
 from geochange.errors import InputError, UsageError
-from geochange.nn.card import Band, Card
-from geochange.nn.cardfile import read_card
-from geochange.nn.checkpoint import load_checkpoint
-from geochange.nn.freezing import find_frozen, freeze
-from geochange.nn.network import ChangeNet
+from geochange.nn.checkpoints.card import Band, Card
+from geochange.nn.checkpoints.cardfile import read_card
+from geochange.nn.checkpoints.checkpoint import load_checkpoint
+from geochange.nn.checkpoints.integrity import require_whole
+from geochange.nn.checkpoints.shipped import locate_model
+from geochange.nn.learning.freezing import find_frozen, freeze
+from geochange.nn.learning.transfer import Match, match_names, transfer_weights
+from geochange.nn.networks.network import ChangeNet
 from geochange.nn.normalization import FixedNormalization, Normalization, Scaling
-from geochange.nn.shelf import locate_model
-from geochange.nn.transfer import Match, match_names, transfer_weights
-from geochange.nn.wholeness import require_whole
 from geochange.training.cards import describe_bands
 from geochange.training.scenes.scene import TrainingScene
 from geochange.training.settings.config import TrainConfig

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 
 from geochange.errors import DataWarning
-from geochange.nn.card import Card
-from geochange.nn.freezing import require_modules
-from geochange.nn.models import build_model
+from geochange.nn.checkpoints.card import Card
+from geochange.nn.learning.freezing import require_modules
+from geochange.nn.networks.registry import build_model
 from geochange.training.scenes.scene import TrainingScene
 from geochange.training.settings.config import TrainConfig
 from geochange.training.start import Start, open_start

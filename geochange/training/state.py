@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from geochange.errors import InputError
-from geochange.io.atomic import replace_atomically
+from geochange.io.files.atomic import replace_atomically
 
 FORMAT, KEY = "geochange training state 1", "state"
 """Version, and the one key of the file's metadata: several would come in any order."""

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from geochange.nn.borders import keep_to
-from geochange.nn.freezing import rest
-from geochange.nn.losses import ChangeLoss, build_loss
-from geochange.nn.network import ChangeNet, Trace
+from geochange.nn.learning.freezing import rest
+from geochange.nn.learning.losses import ChangeLoss, build_loss
+from geochange.nn.networks.network import ChangeNet, Trace
+from geochange.nn.parts.borders import keep_to
 from geochange.training.consistency import compare
 from geochange.training.images import judge_chips
 from geochange.training.settings.config import TrainConfig
@@ -40,7 +40,7 @@ class Supervised(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from geochange.nn.models import build_model
+    >>> from geochange.nn.networks.registry import build_model
     >>> model = Supervised(build_model("tinysiam", 1), LossConfig())
     >>> date, label = torch.zeros(1, 1, 16, 16), torch.zeros(1, 16, 16, dtype=torch.uint8)
     >>> model(date, date, label, torch.ones(1, 16, 16) > 0).shape
@@ -88,7 +88,7 @@ class Supervised(nn.Module):
             N chips with labels, then M strong views, which share one pass and its statistics.
         label : uint8 (N, H, W)
         valid : bool (N + M, H, W)
-            What is not ends the image, see :class:`geochange.nn.borders.Borders`.
+            What is not ends the image, see :class:`geochange.nn.parts.borders.Borders`.
         target : uint8 (M, H, W), optional
             What the teacher is sure of, see :func:`geochange.training.consistency.make_targets`.
 

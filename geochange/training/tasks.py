@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from geochange.errors import UsageError
-from geochange.nn.models import build_model
+from geochange.nn.networks.registry import build_model
 from geochange.training.processes import Job
 from geochange.training.scenes.split import Split, open_split
 from geochange.training.series.job import SeriesTraining, check_series_network, open_series_split

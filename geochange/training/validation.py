@@ -14,11 +14,11 @@ from lightning_fabric import Fabric
 from geochange.errors import InputError
 from geochange.evaluation.counts import UNKNOWN, Counts
 from geochange.evaluation.ranking import ScoreHistogram
-from geochange.io.score import SCORE_LEVELS
-from geochange.nn.borders import keep_to
-from geochange.nn.card import Recall
-from geochange.nn.network import ChangeNet
-from geochange.nn.windows import STEP_PX
+from geochange.io.stores.score import SCORE_LEVELS
+from geochange.nn.checkpoints.card import Recall
+from geochange.nn.networks.network import ChangeNet
+from geochange.nn.networks.windows import STEP_PX
+from geochange.nn.parts.borders import keep_to
 from geochange.tiles import Tile, TilePlan
 from geochange.training.calibration import (
     calibrate,

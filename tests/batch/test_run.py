@@ -14,7 +14,7 @@ import pytest
 import geochange.batch.attempt as batch_attempt
 from geochange.batch import Shard, plan_batch, read_manifest, run_batch
 from geochange.cli import main
-from geochange.detectors.cva import CVA
+from geochange.detectors.methods.cva import CVA
 from geochange.engine import scoring
 from geochange.errors import ClusterError, DataWarning, OutputError, ResourceError, UsageError
 from geochange.pipeline import detect

@@ -7,7 +7,7 @@ import pytest
 from geochange.batch import read_manifest, run_batch
 from geochange.batch.summary import write_summary
 from geochange.errors import DataWarning
-from geochange.exports.stac import write_item
+from geochange.exports.catalogs.stac import write_item
 
 
 def test_the_map_shows_where_results_lie(make_pairs, settings, samples, tmp_path, read_table):

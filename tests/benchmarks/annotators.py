@@ -31,7 +31,7 @@ from tellings import FIELDS, Row, draw_curves, summarise
 from geochange.annotation.queue import order_tiles
 from geochange.errors import InputError
 from geochange.improvement.recipe import Recipe, make_config
-from geochange.nn.shelf import find_model
+from geochange.nn.checkpoints.shipped import find_model
 from geochange.training.run import train
 
 ROUNDS = (6, 12, 20, 30)

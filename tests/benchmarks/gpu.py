@@ -19,14 +19,14 @@ from rasters import BANDS, make_pair
 from tables import describe_machine, format_table, tell
 
 import geochange as gc
-from geochange.nn.card import Band, Card
-from geochange.nn.checkpoint import save_checkpoint
-from geochange.nn.cost import count_flop_per_px
-from geochange.nn.inference import Predictor
-from geochange.nn.models import build_model, list_models
-from geochange.nn.network import ChangeNet
+from geochange.nn.checkpoints.card import Band, Card
+from geochange.nn.checkpoints.checkpoint import save_checkpoint
+from geochange.nn.inference.precision import DTYPES, choose_device, prepare
+from geochange.nn.inference.predictor import Predictor
+from geochange.nn.networks.cost import count_flop_per_px
+from geochange.nn.networks.network import ChangeNet
+from geochange.nn.networks.registry import build_model, list_models
 from geochange.nn.normalization import FixedNormalization, Scaling
-from geochange.nn.precision import DTYPES, choose_device, prepare
 
 PRODUCT_EDGE = {"cpu": 2048, "cuda": 8192}
 COPIED_BYTES = 2**28

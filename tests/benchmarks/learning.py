@@ -25,8 +25,8 @@ from pathlib import Path
 
 from tables import describe_machine, format_table, tell
 
-from geochange.nn.cost import count_flop_per_px, count_parameters
-from geochange.nn.models import build_model, list_models
+from geochange.nn.networks.cost import count_flop_per_px, count_parameters
+from geochange.nn.networks.registry import build_model, list_models
 from geochange.training.crossvalidation import SUMMARY, cross_validate
 from geochange.training.histograms import HISTOGRAM, read_histogram
 from geochange.training.run import train

@@ -16,11 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from geochange.nn.cost import count_flop_per_px, count_parameters
-from geochange.nn.inference import Predictor
-from geochange.nn.models import build_model, list_models
+from geochange.nn.inference.precision import choose_precision, prepare
+from geochange.nn.inference.predictor import Predictor
+from geochange.nn.networks.cost import count_flop_per_px, count_parameters
+from geochange.nn.networks.registry import build_model, list_models
 from geochange.nn.normalization import Scaling
-from geochange.nn.precision import choose_precision, prepare
 
 CPU = torch.device("cpu")
 

@@ -15,7 +15,7 @@ import rasterio
 from geochange.alignment.pair import Pair
 from geochange.blocks import BoolArray, FloatArray, PairBlock
 from geochange.detectors.base import score_from_sigma
-from geochange.detectors.statistics import MAD_TO_SIGMA
+from geochange.detectors.statistics.samples import MAD_TO_SIGMA
 from geochange.tiles import Window
 
 PROGRAM = "otbcli_MultivariateAlterationDetector"

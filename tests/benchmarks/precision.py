@@ -19,8 +19,8 @@ from geochange.alignment.pair import open_pair
 from geochange.blocks import FloatArray, PairBlock, PairTraits
 from geochange.detectors.network import NetworkDetector
 from geochange.detectors.suitability import suits
-from geochange.nn.precision import choose_device, choose_precision
-from geochange.nn.shelf import list_models
+from geochange.nn.checkpoints.shipped import list_models
+from geochange.nn.inference.precision import choose_device, choose_precision
 from geochange.tiles import Tile, Window
 
 SIDE_PX, MOST_SCENES = 512, 14

@@ -32,8 +32,8 @@ from geochange.alignment.pair import open_pair
 from geochange.detectors.imagenetwork import ImageNetwork
 from geochange.detectors.network import NetworkDetector
 from geochange.evaluation.ranking import ScoreHistogram
-from geochange.io.rasterfile import open_dataset
-from geochange.io.score import encode_score
+from geochange.io.rasters.rasterfile import open_dataset
+from geochange.io.stores.score import encode_score
 from geochange.pipeline import detect
 from geochange.tiles import Window
 

@@ -23,7 +23,7 @@ from tables import describe_machine, format_table, tell
 
 from geochange.blocks import PairBlock
 from geochange.detectors.registry import get_detector
-from geochange.nn.shelf import open_model
+from geochange.nn.checkpoints.shipped import open_model
 from geochange.series.network import SeriesNetwork
 from geochange.series.protocol import SeriesBlock
 from geochange.series.registry import BUILDERS, choose_series_method, get_series_detector

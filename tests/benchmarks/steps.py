@@ -119,8 +119,8 @@ def read_rows(place: tuple[str, int]) -> None:
 def trace_geochange(mask: str) -> Answer:
     """Trace the polygons of a mask tile by tile in one thread."""
     from geochange.exports.vectorized import MaskFile
-    from geochange.io.geotiff import GridReader
-    from geochange.io.rasterfile import describe_raster
+    from geochange.io.rasters.geotiff import GridReader
+    from geochange.io.rasters.rasterfile import describe_raster
     from geochange.maps.polygons import polygonize
 
     file = describe_raster(mask)

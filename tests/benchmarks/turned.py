@@ -30,8 +30,8 @@ from tables import describe_machine, format_table, tell
 
 import geochange
 from geochange.errors import GeochangeWarning
-from geochange.io.displacement import Displacement
-from geochange.nn.description import load_describer
+from geochange.io.grids.displacement import Displacement
+from geochange.nn.inference.describer import load_describer
 from geochange.registration.dense import match_densely
 from geochange.registration.features import match_features
 from geochange.tiles import Window

@@ -11,7 +11,7 @@ import pytest
 import geochange as gc
 from geochange.cli import main
 from geochange.errors import UsageError
-from geochange.nn.card import Metric, TrainingData
+from geochange.nn.checkpoints.card import Metric, TrainingData
 from geochange.nn.normalization import FixedNormalization, Scaling
 
 

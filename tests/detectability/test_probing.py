@@ -11,7 +11,7 @@ from geochange.engine.runner import open_runner
 from geochange.engine.scoring import fit_detector, score_block
 from geochange.engine.stages import Stages
 from geochange.errors import UsageError
-from geochange.io.score import decode_score
+from geochange.io.stores.score import decode_score
 from geochange.tiles import Tile, Window
 
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import binomtest
 
 from geochange.detectability.rates import NEVER, find_contrast, level_at_rate, share_above, wilson
-from geochange.io.score import SCORE_LEVELS
+from geochange.io.stores.score import SCORE_LEVELS
 
 
 @pytest.mark.parametrize(("found", "trials"), [(0, 10), (7, 10), (95, 100), (100, 100)])

@@ -4,7 +4,7 @@ from geochange.alignment.pair import open_pair
 from geochange.blocks import PairTraits
 from geochange.detectors.auto import choose_method
 from geochange.detectors.registry import get_detector
-from geochange.io.bands import SENSOR_ROLES
+from geochange.io.bands.roles import SENSOR_ROLES
 from geochange.nn.normalization import FixedNormalization, Scaling
 
 RGBN = ("blue", "green", "red", "nir")

@@ -14,9 +14,9 @@ from geochange.detectors.network import NetworkDetector
 from geochange.detectors.registry import METHODS, get_detector
 from geochange.detectors.suitability import check_pixel_size, choose_bands
 from geochange.errors import BandError, DataWarning, InputError, InputNotFoundError, UsageError
-from geochange.nn.card import Band, Card
-from geochange.nn.checkpoint import save_checkpoint
-from geochange.nn.models import build_model
+from geochange.nn.checkpoints.card import Band, Card
+from geochange.nn.checkpoints.checkpoint import save_checkpoint
+from geochange.nn.networks.registry import build_model
 from geochange.nn.normalization import FixedNormalization, Scaling, SceneNormalization
 from geochange.nn.threads import single_threaded
 from geochange.testing import ArrayPair, check_detector, score_pair, synthetic_pair
@@ -312,7 +312,7 @@ def test_arrays_that_cannot_be_written_are_read(write):
 
 def test_many_threads_load_one_network_and_agree(write, monkeypatch):
     path, loads = write(), []
-    import geochange.nn.checkpoint as room
+    import geochange.nn.checkpoints.checkpoint as room
 
     honest = room.load_checkpoint
     monkeypatch.setattr(room, "load_checkpoint", lambda path: loads.append(path) or honest(path))

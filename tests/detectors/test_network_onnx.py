@@ -14,9 +14,9 @@ import geochange as gc
 from geochange.cli import main
 from geochange.detectors.network import NetworkDetector
 from geochange.errors import BandError, InputError, OutputExistsError, UsageError
-from geochange.nn.card import Band, Card
-from geochange.nn.checkpoint import save_checkpoint
-from geochange.nn.models import build_model
+from geochange.nn.checkpoints.card import Band, Card
+from geochange.nn.checkpoints.checkpoint import save_checkpoint
+from geochange.nn.networks.registry import build_model
 from geochange.nn.normalization import SceneNormalization
 from geochange.testing import check_detector, score_pair, synthetic_pair
 

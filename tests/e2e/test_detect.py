@@ -183,8 +183,8 @@ def test_grids_that_differ_give_the_same_changes(tmp_path, write_raster, crs, si
     from odc.geo.geobox import GeoBox
     from pyproj import Transformer
 
-    from geochange.io.geotiff import GridReader
-    from geochange.io.rasterfile import describe_raster
+    from geochange.io.rasters.geotiff import GridReader
+    from geochange.io.rasters.rasterfile import describe_raster
     from geochange.tiles import Window
 
     def resample(source, geobox, name):

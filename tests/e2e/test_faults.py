@@ -15,7 +15,7 @@ import psutil
 import pytest
 import rasterio
 
-from geochange.io.score import SCORE_NODATA
+from geochange.io.stores.score import SCORE_NODATA
 
 SCENE = Path(__file__).parents[2] / "data_samples" / "vhr"
 DETECT = [

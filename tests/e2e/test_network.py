@@ -13,9 +13,9 @@ import torch
 import geochange as gc
 from geochange.cli import main
 from geochange.errors import BandError, DataWarning, InputError, UsageError
-from geochange.nn.card import Band, Card
-from geochange.nn.checkpoint import save_checkpoint
-from geochange.nn.models import build_model
+from geochange.nn.checkpoints.card import Band, Card
+from geochange.nn.checkpoints.checkpoint import save_checkpoint
+from geochange.nn.networks.registry import build_model
 from geochange.nn.normalization import SceneNormalization
 
 NAMES = ("Blue", "Green", "Red", "NIR")
@@ -109,7 +109,7 @@ def test_a_run_stopped_before_the_uncertainty_goes_on_to_the_same_bytes(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("geochange.exports.products.write_uncertainty", stop)
+        patch.setattr("geochange.exports.runs.products.write_uncertainty", stop)
         with pytest.raises(KeyboardInterrupt):
             gc.detect(*pair, tmp_path / "out", **settings)
     assert not (tmp_path / "out").exists()

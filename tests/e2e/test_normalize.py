@@ -13,7 +13,7 @@ from scipy import ndimage
 
 import geochange as gc
 import geochange.engine.preparing
-import geochange.exports.finishing
+import geochange.exports.runs.finishing
 from geochange.cli import main
 from geochange.errors import OutputExistsError, UsageError
 
@@ -90,15 +90,15 @@ def test_tiles_and_threads_do_not_change_the_result(lit, tmp_path):
 def test_a_resumed_run_does_not_measure_again(lit, tmp_path, monkeypatch):
     settings = {"method": "cva", "tile_size": 100, **QUICK}
     whole = gc.detect(lit[0], lit[2], tmp_path / "whole", **settings)
-    write = geochange.exports.finishing.write_rasters
+    write = geochange.exports.runs.finishing.write_rasters
 
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(geochange.exports.finishing, "write_rasters", stop)
+    monkeypatch.setattr(geochange.exports.runs.finishing, "write_rasters", stop)
     with pytest.raises(KeyboardInterrupt):
         gc.detect(lit[0], lit[2], tmp_path / "out", **settings)
-    monkeypatch.setattr(geochange.exports.finishing, "write_rasters", write)
+    monkeypatch.setattr(geochange.exports.runs.finishing, "write_rasters", write)
     monkeypatch.setattr(geochange.engine.preparing, "normalize_pair", stop)
     resumed = gc.detect(lit[0], lit[2], tmp_path / "out", resume=True, **settings)
     assert resumed.run["radiometry"] == whole.run["radiometry"]

@@ -14,14 +14,14 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from PIL import Image
 
-from geochange.exports.changes import best_changes
-from geochange.exports.cog import write_mask, write_score
-from geochange.exports.fields import polygon_fields
-from geochange.exports.gpkg import write_gpkg
-from geochange.exports.qgis import ShownDate, list_bookmarks, write_project
-from geochange.exports.vrt import write_stack_vrt
-from geochange.io.score import encode_score
-from geochange.io.tilestore import TileStore
+from geochange.exports.qgis.project import ShownDate, list_bookmarks, write_project
+from geochange.exports.rasters.cog import write_mask, write_score
+from geochange.exports.rasters.vrt import write_stack_vrt
+from geochange.exports.vectors.changes import best_changes
+from geochange.exports.vectors.fields import polygon_fields
+from geochange.exports.vectors.gpkg import write_gpkg
+from geochange.io.stores.score import encode_score
+from geochange.io.stores.tilestore import TileStore
 
 CHECK = Path(__file__).with_name("check_qgis.py")
 SIZE = 120

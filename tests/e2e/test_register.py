@@ -9,7 +9,7 @@ from scipy import ndimage
 
 import geochange as gc
 import geochange.engine.preparing
-import geochange.exports.finishing
+import geochange.exports.runs.finishing
 from geochange.cli import main
 from geochange.errors import OutputExistsError, UsageError
 
@@ -72,15 +72,15 @@ def test_tiles_and_threads_do_not_change_what_is_read_where_it_belongs(shifted, 
 def test_a_resumed_run_does_not_measure_again(shifted, tmp_path, monkeypatch):
     settings = {"method": "cva", "tile_size": 100, "products": ("score", "mask")}
     whole = gc.detect(*shifted, tmp_path / "whole", **settings)
-    write = geochange.exports.finishing.write_rasters
+    write = geochange.exports.runs.finishing.write_rasters
 
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(geochange.exports.finishing, "write_rasters", stop)
+    monkeypatch.setattr(geochange.exports.runs.finishing, "write_rasters", stop)
     with pytest.raises(KeyboardInterrupt):
         gc.detect(*shifted, tmp_path / "out", **settings)
-    monkeypatch.setattr(geochange.exports.finishing, "write_rasters", write)
+    monkeypatch.setattr(geochange.exports.runs.finishing, "write_rasters", write)
     monkeypatch.setattr(geochange.engine.preparing, "register_pair", stop)
     resumed = gc.detect(*shifted, tmp_path / "out", resume=True, **settings)
     assert resumed.run["alignment"] == whole.run["alignment"]

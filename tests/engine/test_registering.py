@@ -17,7 +17,7 @@ from geochange.engine.overviews import see_coarsely
 from geochange.engine.runner import open_runner
 from geochange.engine.stages import Stages
 from geochange.errors import UsageError
-from geochange.io.displacement import Displacement
+from geochange.io.grids.displacement import Displacement
 from geochange.tiles import Window
 
 SHAPE = (420, 480)
@@ -115,7 +115,7 @@ def test_a_smooth_field_is_found_and_reading_along_it_leaves_nothing(make_pair):
 
 
 def _spline(tables):
-    from geochange.io.splinefield import SplineField
+    from geochange.io.grids.splinefield import SplineField
 
     return SplineField(SHAPE, *tables)
 

@@ -12,8 +12,8 @@ from geochange.engine.runner import open_runner
 from geochange.engine.scoring import score_tiles
 from geochange.engine.stages import Stages
 from geochange.errors import InputError, OutputError
-from geochange.io.score import SCORE_LEVELS, SCORE_NODATA, encode_score
-from geochange.io.tilestore import TileStore
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_NODATA, encode_score
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.kept import Kept
 from geochange.maps.preview import PreviewGrid
 from geochange.tiles import Tile, Window

@@ -13,7 +13,7 @@ from sklearn import metrics
 
 from geochange.errors import DataWarning, GridError, InputError, InputNotFoundError, UsageError
 from geochange.evaluation import Counts, ObjectCounts, count_pixels, evaluate, mean_scores, pool
-from geochange.io.score import SCORE_NODATA, SCORE_SCALE, encode_score
+from geochange.io.stores.score import SCORE_NODATA, SCORE_SCALE, encode_score
 
 from .conftest import ORIGIN, transform_of
 

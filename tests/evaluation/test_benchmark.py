@@ -12,7 +12,7 @@ from rasterio.errors import NotGeoreferencedWarning
 
 import geochange
 from geochange.errors import InputError
-from geochange.io.score import SCORE_NODATA, SCORE_SCALE, encode_score
+from geochange.io.stores.score import SCORE_NODATA, SCORE_SCALE, encode_score
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("GEOCHANGE_DATA", ROOT.parent / "shared/data"))

@@ -11,7 +11,7 @@ from geochange.evaluation.operating import (
     draw_weights,
 )
 from geochange.evaluation.ranking import ScoreHistogram
-from geochange.io.score import SCORE_NODATA, SCORE_SCALE
+from geochange.io.stores.score import SCORE_NODATA, SCORE_SCALE
 
 
 @pytest.fixture

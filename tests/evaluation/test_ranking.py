@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn import metrics
 
 from geochange.evaluation import ScoreHistogram
-from geochange.io.score import SCORE_NODATA, SCORE_SCALE
+from geochange.io.stores.score import SCORE_NODATA, SCORE_SCALE
 
 
 def sample(seed, distinct=65535, size=4000):

@@ -11,10 +11,10 @@ import torch
 
 import geochange as gc
 from geochange.maps.changemap import ChangeMap
-from geochange.nn.card import Band, Card
-from geochange.nn.checkpoint import save_checkpoint
-from geochange.nn.models import build_model
-from geochange.nn.network import ChangeNet
+from geochange.nn.checkpoints.card import Band, Card
+from geochange.nn.checkpoints.checkpoint import save_checkpoint
+from geochange.nn.networks.network import ChangeNet
+from geochange.nn.networks.registry import build_model
 from geochange.nn.normalization import FixedNormalization, Scaling
 from geochange.testing import synthetic_pair
 

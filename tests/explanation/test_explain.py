@@ -149,7 +149,7 @@ def test_inputs_that_changed_are_refused(explain, pair, checkpoint, result):
 
 
 def test_files_that_are_gone_and_other_networks_are_refused(explain, pair, checkpoint, tmp_path):
-    from geochange.nn.checkpoint import load_checkpoint, save_checkpoint
+    from geochange.nn.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 
     model, card = load_checkpoint(checkpoint)
     model.head.conv.weight.data.mul_(2)

@@ -7,8 +7,8 @@ import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from geochange.exports.fields import polygon_fields
-from geochange.io.tilestore import TileStore
+from geochange.exports.vectors.fields import polygon_fields
+from geochange.io.stores.tilestore import TileStore
 from geochange.tiles import Window
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&]]>"

@@ -12,8 +12,8 @@ from odc.geo.geobox import GeoBox
 
 from geochange.errors import OutputError, OutputExistsError, UsageError
 from geochange.exports.conversion import export
-from geochange.exports.fields import polygon_fields
-from geochange.exports.gpkg import write_gpkg
+from geochange.exports.vectors.fields import polygon_fields
+from geochange.exports.vectors.gpkg import write_gpkg
 
 AFFINE = Affine(10, 0, 500000, 0, -10, 4000000)
 

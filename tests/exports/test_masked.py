@@ -3,9 +3,9 @@ import pytest
 import rasterio
 
 from geochange.errors import OutputError, OutputExistsError
-from geochange.exports.cog import write_score
 from geochange.exports.masked import clean
-from geochange.io.score import SCORE_NODATA, encode_score
+from geochange.exports.rasters.cog import write_score
+from geochange.io.stores.score import SCORE_NODATA, encode_score
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from geochange.errors import UsageError
 from geochange.fusion.rules import Fuser, check_weights, table_of_votes
 from geochange.fusion.scales import bend
-from geochange.io.score import SCORE_LEVELS, SCORE_NODATA, decode_score, encode_score
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_NODATA, decode_score, encode_score
 
 IDENTITY = np.append(np.linspace(0, 1, SCORE_LEVELS), np.nan)
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import rankdata
 
 from geochange.fusion.scales import find_knots, quantize, rarity, share_above, typical_share
-from geochange.io.score import SCORE_LEVELS, SCORE_NODATA
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_NODATA
 
 
 def histogram_of(levels):

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 import geochange as gc
-from geochange.nn.card import Band, Card
-from geochange.nn.checkpoint import save_checkpoint
-from geochange.nn.models import build_model
+from geochange.nn.checkpoints.card import Band, Card
+from geochange.nn.checkpoints.checkpoint import save_checkpoint
+from geochange.nn.networks.registry import build_model
 from geochange.nn.normalization import SceneNormalization
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from geochange.nn.inference import Predictor
-from geochange.nn.models import build_model, list_models
+from geochange.nn.inference.predictor import Predictor
+from geochange.nn.networks.registry import build_model, list_models
 from geochange.nn.normalization import Scaling
 
 SCALING = Scaling((100.0, 90.0, 80.0), (20.0, 30.0, 40.0))

@@ -13,7 +13,7 @@ from geochange.improvement.comparing import count_run
 from geochange.improvement.improve import improve
 from geochange.improvement.material import write_scenes
 from geochange.improvement.recipe import Recipe, count_steps, make_config
-from geochange.nn.cardfile import read_card
+from geochange.nn.checkpoints.cardfile import read_card
 from geochange.nn.normalization import FixedNormalization, Scaling
 from geochange.pipeline import detect
 from geochange.tiles import Window

@@ -14,9 +14,9 @@ from geochange.cli import main
 from geochange.errors import InputError, InputNotFoundError, OutputExistsError, UsageError
 from geochange.judging.listing import list_items
 from geochange.judging.predict import predict_image
-from geochange.nn.card import Band, Card, Recall
-from geochange.nn.checkpoint import save_checkpoint
-from geochange.nn.models import build_model
+from geochange.nn.checkpoints.card import Band, Card, Recall
+from geochange.nn.checkpoints.checkpoint import save_checkpoint
+from geochange.nn.networks.registry import build_model
 from geochange.nn.normalization import FixedNormalization, Scaling
 
 PAN, UNIT = (Band("pan"),), Scaling((0.0,), (1.0,))

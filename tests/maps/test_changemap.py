@@ -8,9 +8,9 @@ from odc.geo.geobox import GeoBox
 from PIL import Image
 
 from geochange.errors import InputError
-from geochange.exports.cog import write_mask, write_score
-from geochange.io.score import encode_score
-from geochange.io.tilestore import TileStore
+from geochange.exports.rasters.cog import write_mask, write_score
+from geochange.io.stores.score import encode_score
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.changemap import ChangeMap, open_map
 
 GRID = GeoBox((30, 40), Affine(10, 0, 500000, 0, -10, 4000000), "EPSG:32633")

@@ -11,8 +11,8 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from geochange.errors import UsageError
-from geochange.io.score import MASK_NODATA, SCORE_NODATA, decode_score, encode_score
-from geochange.io.tilestore import TileStore
+from geochange.io.stores.score import MASK_NODATA, SCORE_NODATA, decode_score, encode_score
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.clean import Cleaning, binarize, clean
 from geochange.tiles import Window
 

@@ -10,7 +10,7 @@ import scipy.ndimage as ndi
 from affine import Affine
 
 from geochange.blocks import PairBlock, PairTraits
-from geochange.io.score import decode_score, encode_score
+from geochange.io.stores.score import decode_score, encode_score
 from geochange.maps import evidence
 from geochange.maps.components import measure
 from geochange.maps.features import change_features, classify

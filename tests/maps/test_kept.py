@@ -13,8 +13,8 @@ from odc.geo.geobox import GeoBox
 
 from geochange.blocks import PairBlock, PairTraits
 from geochange.errors import OutputError
-from geochange.io.score import MASK_NODATA, SCORE_NODATA, decode_score, encode_score
-from geochange.io.tilestore import TileStore
+from geochange.io.stores.score import MASK_NODATA, SCORE_NODATA, decode_score, encode_score
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.clean import Cleaning, clean
 from geochange.maps.features import change_features
 from geochange.maps.kept import Kept

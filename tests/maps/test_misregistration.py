@@ -7,7 +7,7 @@ from odc.geo.geobox import GeoBox
 from scipy import ndimage
 
 from geochange.blocks import PairBlock
-from geochange.io.displacement import Displacement
+from geochange.io.grids.displacement import Displacement
 from geochange.maps import misregistration
 from geochange.maps.misregistration import add_risk, measure_risk
 from geochange.registration.residual import Residual, measure_residual

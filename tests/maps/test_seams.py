@@ -11,8 +11,8 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from geochange.io.score import MASK_NODATA
-from geochange.io.tilestore import TileStore
+from geochange.io.stores.score import MASK_NODATA
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.regions import apply_rule, drop_small, fill_holes, label_tile
 from geochange.maps.seams import Seams, TileReport
 from geochange.tiles import TilePlan, Window

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from skimage.filters import threshold_otsu, threshold_triangle
 
 from geochange.errors import UsageError
-from geochange.io.score import SCORE_LEVELS, SCORE_SCALE, encode_score
+from geochange.io.stores.score import SCORE_LEVELS, SCORE_SCALE, encode_score
 from geochange.maps.threshold import (
     choose_threshold,
     kapur_level,

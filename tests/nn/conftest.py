@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from geochange.nn.card import Band, Card, Metric, TrainingData
-from geochange.nn.checkpoint import save_checkpoint
-from geochange.nn.models import build_model
-from geochange.nn.network import ChangeNet
+from geochange.nn.checkpoints.card import Band, Card, Metric, TrainingData
+from geochange.nn.checkpoints.checkpoint import save_checkpoint
+from geochange.nn.networks.network import ChangeNet
+from geochange.nn.networks.registry import build_model
 from geochange.nn.normalization import FixedNormalization, Scaling
 
 Shake = Callable[[ChangeNet], ChangeNet]

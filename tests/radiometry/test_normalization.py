@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from geochange.errors import UsageError
-from geochange.io.radiometry import AS_IS, BandMap
+from geochange.io.filters.radiometry import AS_IS, BandMap
 from geochange.radiometry.normalization import (
     BandFit,
     Normalization,

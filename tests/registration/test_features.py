@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from geochange.io.displacement import Displacement
+from geochange.io.grids.displacement import Displacement
 from geochange.registration import features
 from geochange.registration.features import agree_on_affine, match_features
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geochange.io.displacement import Displacement
+from geochange.io.grids.displacement import Displacement
 from geochange.registration.models import Model, find_consensus, list_models
 from geochange.registration.ties import Tie
 

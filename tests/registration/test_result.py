@@ -9,7 +9,7 @@ from odc.geo.geobox import GeoBox
 
 from geochange.alignment.pair import Pair
 from geochange.errors import UsageError
-from geochange.io.displacement import STILL, Displacement
+from geochange.io.grids.displacement import STILL, Displacement
 from geochange.registration.result import Registration, check_mode, conclude
 from geochange.registration.ties import Tie
 

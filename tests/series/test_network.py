@@ -14,11 +14,11 @@ import torch
 import geochange as gc
 from geochange.cli import main
 from geochange.errors import BandError, InputError, UsageError
-from geochange.nn.card import Band, Card
-from geochange.nn.checkpoint import save_checkpoint
-from geochange.nn.models import build_model
+from geochange.nn.checkpoints.card import Band, Card
+from geochange.nn.checkpoints.checkpoint import save_checkpoint
+from geochange.nn.networks.registry import build_model
 from geochange.nn.normalization import FixedNormalization, Scaling, SceneNormalization
-from geochange.nn.temporal.models import build_series_model
+from geochange.nn.temporal.registry import build_series_model
 from geochange.series.network import SeriesNetwork
 from geochange.series.protocol import SeriesBlock, SeriesDetector
 

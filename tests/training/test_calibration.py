@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from geochange.evaluation.ranking import ScoreHistogram
-from geochange.io.score import encode_score
+from geochange.io.stores.score import encode_score
 from geochange.training.calibration import (
     calibrate,
     calibration_error,

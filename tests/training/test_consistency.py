@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from geochange.nn.models import build_model
+from geochange.nn.networks.registry import build_model
 from geochange.training.chips.views import Views
 from geochange.training.consistency import compare, make_targets, ramp_weight
 from geochange.training.settings.learning import LossConfig

@@ -9,8 +9,8 @@ import pytest
 
 from geochange.errors import InputError
 from geochange.evaluation.ranking import ScoreHistogram
-from geochange.io.score import SCORE_LEVELS
-from geochange.nn.cardfile import read_card
+from geochange.io.stores.score import SCORE_LEVELS
+from geochange.nn.checkpoints.cardfile import read_card
 from geochange.training.crossvalidation import cross_validate
 from geochange.training.histograms import read_histogram, write_histogram
 

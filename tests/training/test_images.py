@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from geochange.errors import UsageError
-from geochange.io.score import SCORE_LEVELS
-from geochange.nn.checkpoint import load_checkpoint
+from geochange.io.stores.score import SCORE_LEVELS
+from geochange.nn.checkpoints.checkpoint import load_checkpoint
 from geochange.training.images import ImageHistogram, count_chips, find_recalls, judge_chips
 from geochange.training.run import train
 from geochange.training.settings.config import parse_config

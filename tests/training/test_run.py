@@ -24,7 +24,7 @@ from geochange.errors import (
     TrainingError,
     UsageError,
 )
-from geochange.nn.checkpoint import load_checkpoint
+from geochange.nn.checkpoints.checkpoint import load_checkpoint
 from geochange.training.histograms import read_histogram
 from geochange.training.run import train
 from geochange.training.settings.config import read_config
@@ -83,7 +83,7 @@ def test_mixed_precision_learns_alike_and_a_wrong_one_is_refused(tiny, tmp_path,
     ]
     np.testing.assert_allclose(*losses, rtol=0.02)
     assert not np.array_equal(*losses)
-    monkeypatch.setattr("geochange.nn.precision.MOST_SCORE_ERROR", -1.0)
+    monkeypatch.setattr("geochange.nn.inference.precision.MOST_SCORE_ERROR", -1.0)
     with pytest.raises(UsageError, match="bf16 gives other scores than fp32 on this machine"):
         train(tiny, tmp_path / "wrong", settings={"compute.precision": "bf16"})
 

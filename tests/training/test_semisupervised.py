@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from geochange.errors import BandError, DataWarning, InputNotFoundError, UsageError
-from geochange.nn.checkpoint import load_checkpoint
+from geochange.nn.checkpoints.checkpoint import load_checkpoint
 from geochange.training.run import train
 from geochange.training.settings.config import parse_config
 

@@ -16,10 +16,10 @@ import torch
 
 import geochange as gc
 from geochange.errors import DataWarning, GeochangeError, InputError, UsageError
-from geochange.nn.card import TrainingData
-from geochange.nn.checkpoint import load_checkpoint, save_checkpoint
-from geochange.nn.shelf import find_model, open_model
-from geochange.nn.transfer import find_stem
+from geochange.nn.checkpoints.card import TrainingData
+from geochange.nn.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from geochange.nn.checkpoints.shipped import find_model, open_model
+from geochange.nn.learning.transfer import find_stem
 from geochange.training.finetune import finetune
 from geochange.training.run import train
 from geochange.training.settings.config import load_config, parse_config, read_config

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from geochange.nn.losses import build_loss
-from geochange.nn.models import build_model
+from geochange.nn.learning.losses import build_loss
+from geochange.nn.networks.registry import build_model
 from geochange.training.learner import build_optimizer
 from geochange.training.settings.learning import LossConfig, OptimizerConfig
 from geochange.training.supervision import Supervised

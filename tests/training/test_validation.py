@@ -9,8 +9,8 @@ from lightning_fabric import Fabric
 
 from geochange.errors import InputError
 from geochange.evaluation.ranking import ScoreHistogram
-from geochange.io.score import SCORE_LEVELS
-from geochange.nn.models import build_model
+from geochange.io.stores.score import SCORE_LEVELS
+from geochange.nn.networks.registry import build_model
 from geochange.tiles import Window
 from geochange.training.calibration import calibrate
 from geochange.training.scenes.cache import SceneCache

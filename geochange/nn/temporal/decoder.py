@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from geochange.nn.layers import ConvBlock
+from geochange.nn.parts.layers import ConvBlock
 from geochange.nn.temporal.encoder import each_date
 
 PRIOR_LOGIT = -5.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from geochange.nn.layers import conv_stack
+from geochange.nn.parts.layers import conv_stack
 
 
 class DateEncoder(nn.Module):

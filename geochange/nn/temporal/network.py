@@ -7,7 +7,7 @@ from functools import cached_property
 from torch import Tensor, nn
 
 from geochange.errors import BandError
-from geochange.nn.network import Recipe
+from geochange.nn.networks.network import Recipe
 
 NEVER = -30.0
 """Logit of what cannot be: change that first shows at a date without data, or at the first one."""
@@ -70,14 +70,14 @@ class SeriesNet(nn.Module):
     @cached_property
     def radius(self) -> int:
         """Pixels around a pixel that its logits depend on, for two dates."""
-        from geochange.nn.temporal.reach import measure_series_radius
+        from geochange.nn.temporal.receptive_field import measure_series_radius
 
         return measure_series_radius(self, 2)
 
     @cached_property
     def radius_per_date(self) -> int:
         """Pixels that each date beyond two adds to the radius."""
-        from geochange.nn.temporal.reach import measure_series_radius
+        from geochange.nn.temporal.receptive_field import measure_series_radius
 
         return measure_series_radius(self, 3) - self.radius
 

@@ -11,7 +11,7 @@ from odc.geo.crs import CRS
 
 from geochange.alignment.grid import gsd_m
 from geochange.errors import InputError, UsageError, suggest
-from geochange.io.pixelgrid import outline, pixel_size, transform_points
+from geochange.io.grids.pixelgrid import outline, pixel_size, transform_points
 from geochange.io.provenance import describe_file
 from geochange.training.scenes.scene import TrainingScene
 

@@ -23,9 +23,9 @@ from geochange.evaluation.reference import (
     extend_grid,
     place_label,
 )
-from geochange.io.geotiff import GridReader
-from geochange.io.masks import VectorMask, is_vector
-from geochange.io.rasterfile import describe_raster
+from geochange.io.rasters.geotiff import GridReader
+from geochange.io.rasters.masks import VectorMask, is_vector
+from geochange.io.rasters.rasterfile import describe_raster
 from geochange.io.vector import read_vector
 from geochange.tiles import Window
 from geochange.training.scenes.layouts import SceneFiles

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geochange.errors import DataWarning, InputError
-from geochange.io.masks import is_vector
-from geochange.io.rasterfile import open_dataset
+from geochange.io.rasters.masks import is_vector
+from geochange.io.rasters.rasterfile import open_dataset
 from geochange.tiles import TilePlan, Window
 from geochange.training.scenes.layouts import SceneFiles
 from geochange.training.scenes.scene import TrainingScene

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from geochange.alignment.grid import gsd_m
-from geochange.nn.card import Card, Metric, TrainingData
+from geochange.nn.checkpoints.card import Card, Metric, TrainingData
 from geochange.nn.normalization import Normalization
 from geochange.training.cards import SAME_GSD, describe_bands, limit_threshold, list_metrics
 from geochange.training.series.stacks import Stack, StackSplit

@@ -6,8 +6,8 @@ import torch
 from lightning_fabric import Fabric
 
 from geochange.errors import UsageError
-from geochange.nn.card import Card
-from geochange.nn.temporal.models import build_series_model
+from geochange.nn.checkpoints.card import Card
+from geochange.nn.temporal.registry import build_series_model
 from geochange.training.learner import build_learner
 from geochange.training.loop import Loop
 from geochange.training.processes import VALIDATION_SHARE, Job

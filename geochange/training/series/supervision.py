@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from geochange.evaluation.counts import UNKNOWN
-from geochange.nn.losses import build_loss
+from geochange.nn.learning.losses import build_loss
 from geochange.nn.temporal.network import NEVER, SeriesNet, join_dates
 from geochange.training.series.truth import NO_CHANGE
 from geochange.training.settings.config import TrainConfig

@@ -11,7 +11,7 @@ import torch
 from lightning_fabric import Fabric
 
 from geochange.evaluation.ranking import ScoreHistogram
-from geochange.io.score import SCORE_LEVELS
+from geochange.io.stores.score import SCORE_LEVELS
 from geochange.nn.normalization import Scaling
 from geochange.nn.temporal.network import SeriesNet, join_dates
 from geochange.tiles import Tile, TilePlan, Window

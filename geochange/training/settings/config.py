@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from geochange.errors import UsageError
-from geochange.nn.shelf import locate_model
+from geochange.nn.checkpoints.shipped import locate_model
 from geochange.training.settings.checks import require, require_one
 from geochange.training.settings.chips import AugmentConfig, ChipConfig, SynthesisConfig
 from geochange.training.settings.data import DataConfig

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geochange.io.atomic import replace_atomically
+from geochange.io.files.atomic import replace_atomically
 from geochange.training.folder import CONFIG
 from geochange.training.settings.config import read_config
 from geochange.training.tuning.space import Dimension

@@ -9,12 +9,16 @@ import torch
 
 from geochange.detectors.network import NetworkDetector
 from geochange.errors import InputError
-from geochange.nn.card import Band, Card
-from geochange.nn.cardfile import read_card
-from geochange.nn.checkpoint import load_checkpoint, load_series_checkpoint, save_checkpoint
-from geochange.nn.models import build_model
+from geochange.nn.checkpoints.card import Band, Card
+from geochange.nn.checkpoints.cardfile import read_card
+from geochange.nn.checkpoints.checkpoint import (
+    load_checkpoint,
+    load_series_checkpoint,
+    save_checkpoint,
+)
+from geochange.nn.networks.registry import build_model
 from geochange.nn.normalization import SceneNormalization
-from geochange.nn.temporal.models import SERIES_MODELS, build_series_model
+from geochange.nn.temporal.registry import SERIES_MODELS, build_series_model
 
 PAN = (Band("pan"),)
 

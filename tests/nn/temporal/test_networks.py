@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from geochange.errors import BandError, UsageError
-from geochange.nn.temporal.models import SERIES_MODELS, build_series_model
 from geochange.nn.temporal.network import NEVER, join_dates
+from geochange.nn.temporal.registry import SERIES_MODELS, build_series_model
 
 MOST_PARAMETERS = 300_000
 NAMES = sorted(SERIES_MODELS)

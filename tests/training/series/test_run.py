@@ -10,7 +10,7 @@ import pytest
 import geochange as gc
 from geochange.cli import main
 from geochange.errors import InputError, UsageError
-from geochange.nn.checkpoint import load_series_checkpoint
+from geochange.nn.checkpoints.checkpoint import load_series_checkpoint
 from geochange.training.series.stacks import open_stacks
 from geochange.training.settings.config import parse_config
 

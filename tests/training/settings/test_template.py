@@ -4,8 +4,8 @@ import tomllib
 import pytest
 
 from geochange.cli import main
-from geochange.nn.losses import KINDS
-from geochange.nn.models import list_models
+from geochange.nn.learning.losses import KINDS
+from geochange.nn.networks.registry import list_models
 from geochange.training.settings.chips import AugmentConfig, ChipConfig, SynthesisConfig
 from geochange.training.settings.config import TrainConfig, parse_config
 from geochange.training.settings.data import DataConfig, SourceConfig

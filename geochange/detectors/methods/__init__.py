@@ -1,0 +1,1 @@
+"""Change detectors: one file a method family."""

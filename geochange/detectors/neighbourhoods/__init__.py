@@ -1,0 +1,1 @@
+"""What lies around a pixel: means, ranges, detail and matches, piece by piece."""

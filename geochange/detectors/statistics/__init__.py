@@ -1,0 +1,1 @@
+"""What methods learn from a sample: noise, gains, clutter, misfits, clusters, variates."""

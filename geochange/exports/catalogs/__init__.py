@@ -1,0 +1,1 @@
+"""Results as catalogs hold them: STAC items, and one polygon a result."""

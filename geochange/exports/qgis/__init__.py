@@ -1,0 +1,1 @@
+"""QGIS projects, written as text: QGIS is not needed."""

@@ -1,0 +1,1 @@
+"""Reports that can be mailed and printed, and the pictures in them."""

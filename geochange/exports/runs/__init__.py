@@ -1,0 +1,1 @@
+"""What a run leaves as a whole, and what ``run.json`` says of it."""

@@ -1,0 +1,1 @@
+"""Bands: what they mean, what they are called, which are compared."""

@@ -1,0 +1,1 @@
+"""What a reader applies to the values that it reads."""

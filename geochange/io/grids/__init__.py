@@ -1,0 +1,1 @@
+"""From the pixels of one grid to those of another: displaced, resampled."""

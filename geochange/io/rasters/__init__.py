@@ -1,0 +1,1 @@
+"""Raster files read lazily on any grid, as one scene with masks."""

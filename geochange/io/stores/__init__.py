@@ -1,0 +1,1 @@
+"""Pixels in files block by block: tile stores, tiled TIFF, and how a score is kept."""

@@ -1,0 +1,1 @@
+"""Files of trained networks: weights with a card, shipped or own, and ONNX."""

@@ -1,0 +1,1 @@
+"""Trained networks at work: raw pixels in; scores, descriptors and attributions out."""

@@ -1,0 +1,265 @@
+"""Scores of a trained network, as fast as the machine computes them rightly."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from threading import Lock
+from time import perf_counter
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from geochange.errors import ResourceError
+from geochange.nn.checkpoints.onnxfile import FLIPS
+from geochange.nn.inference.autotuning import describe_situation, recall, remember
+from geochange.nn.inference.devicelink import open_link
+from geochange.nn.inference.precision import MOST_SCORE_ERROR, choose_device, prepare
+from geochange.nn.networks.image import shrink_image, shrink_mask, take_shrinking
+from geochange.nn.networks.network import ChangeNet
+from geochange.nn.normalization import LIMIT, Scaling
+from geochange.nn.parts.borders import Borders
+
+STRIP_ROWS = 64
+"""Rows normalised at a time: they stay in the processor's cache."""
+
+
+class Predictor:
+    """A network that scores batches of raw pixels.
+
+    Parameters
+    ----------
+    model : ChangeNet
+        Left as it is.
+    scalings : tuple of Scaling
+        Of the before and the after date.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    precision : str
+        See :func:`geochange.nn.inference.precision.prepare`.
+    temperature : float
+        Logits are divided by it.
+    flips : bool
+        Average the scores of the four flips: four times the work for smoother scores.
+    compiled : bool
+        Try ``torch.compile`` on the first batch, which takes up to a minute, and keep it when it
+        is faster and right. The last digits of scores then depend on which one won.
+    weights : str
+        Hash of the weights. With it, which one is faster is remembered, see
+        :mod:`geochange.nn.inference.autotuning`; that it is right is seen in every process.
+
+    Attributes
+    ----------
+    precision : str
+        What is used.
+    batch_size : int or None
+        Tiles that fit into memory at a time, once that was found too small for a batch.
+
+    Notes
+    -----
+    Many threads may score at a time.
+
+    Examples
+    --------
+    >>> from geochange.nn.networks.registry import build_model
+    >>> unit = Scaling((0.0,), (1.0,))
+    >>> predict = Predictor(build_model("tinysiam", 1), (unit, unit), device="cpu")
+    >>> date, valid = torch.zeros(2, 1, 20, 30), torch.ones(2, 20, 30, dtype=torch.bool)
+    >>> predict(date, date, valid).shape
+    torch.Size([2, 20, 30])
+    """
+
+    def __init__(
+        self,
+        model: ChangeNet,
+        scalings: tuple[Scaling, Scaling],
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        temperature: float = 1.0,
+        flips: bool = False,
+        compiled: bool = False,
+        weights: str = "",
+    ) -> None:
+        prepared = prepare(model, choose_device(device), precision)
+        self.precision = prepared.precision
+        self.batch_size: int | None = None
+        self._dtype, self._device = prepared.dtype, prepared.device
+        self._shrink = take_shrinking(prepared.model)
+        self._stride = prepared.model.stride
+        self._run: Callable[[Tensor, Tensor], Tensor] = prepared.model
+        self._edged: ChangeNet | None = None
+        if prepared.model.task == "pixels":
+            self._edged = copy.deepcopy(prepared.model)
+            self._borders = Borders(self._edged)
+        self._columns = [_columns(scaling, self._device) for scaling in scalings]
+        self._temperature = temperature
+        self._flips = FLIPS if flips else FLIPS[:1]
+        self._untimed, self._weights, self._lock = compiled, weights, Lock()
+        self._link = open_link(self._device)
+
+    def __call__(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
+        """Score a batch of tiles.
+
+        Parameters
+        ----------
+        before, after : float32, uint8 or uint16 (N, C1, H, W) and (N, C2, H, W)
+            Pixel values, anything where invalid. The first pixel lies on a multiple of the stride.
+        valid : bool (N, H, W)
+
+        Returns
+        -------
+        float32 (N, H, W)
+            Scores in [0, 1] on the CPU, also where invalid; (N, 1, 1) of networks for images.
+
+        Raises
+        ------
+        ResourceError
+            One tile alone does not fit into memory.
+        """
+        scores: list[Tensor] = []
+        done, size = 0, self.batch_size or -(-len(before) // self._link.parts)
+        while done < len(before):
+            try:
+                for score in self._stream(before[done:], after[done:], valid[done:], size):
+                    scores.append(score)
+                    done += len(score)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                size = self.batch_size = _halve(size, before.shape)
+        return torch.cat(scores)
+
+    def _stream(self, before: Tensor, after: Tensor, valid: Tensor, size: int) -> Iterator[Tensor]:
+        """Yield the scores of each part; the next one is on its way meanwhile."""
+        waiting = None
+        for start in range(0, len(before), size):
+            part = slice(start, start + size)
+            with torch.inference_mode():
+                fetched = self._link.fetch(self._score(before[part], after[part], valid[part]))
+            if waiting is not None:
+                yield self._link.collect(waiting)
+            waiting = fetched
+        yield self._link.collect(waiting)
+
+    def _score(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
+        height, width = valid.shape[-2:]
+        *sent, mask = self._link.send(before, after, valid)
+        if self._shrink > 1:
+            sent = [shrink_image(date.float(), self._shrink) for date in sent]
+            mask = None if mask is None else shrink_mask(mask, self._shrink)
+        dates = [
+            self._pad(self._normalize(date, mask, columns))
+            for date, columns in zip(sent, self._columns, strict=True)
+        ]
+        self._choose_faster(dates)
+        known = None if mask is None or self._edged is None else self._pad(mask)
+        score = self._score_flipped(dates, known, self._flips[0])
+        for axes in self._flips[1:]:
+            score += self._score_flipped(dates, known, axes)
+        if len(self._flips) > 1:
+            score /= len(self._flips)
+        return score[..., :height, :width]
+
+    def _score_flipped(
+        self, dates: list[Tensor], known: Tensor | None, axes: tuple[int, ...]
+    ) -> Tensor:
+        before, after = (date.flip(axes) if axes else date for date in dates)
+        if known is None or self._edged is None:
+            logits: Tensor = self._run(before, after)
+        else:
+            with self._borders.hold(known.flip(axes) if axes else known):
+                logits = self._edged(before, after)
+        return self._probability(logits.flip(axes) if axes else logits)
+
+    def _probability(self, logits: Tensor) -> Tensor:
+        plain = logits.squeeze(1).float()
+        return (plain if self._temperature == 1 else plain / self._temperature).sigmoid()
+
+    def _normalize(self, date: Tensor, mask: Tensor | None, columns: list[Tensor]) -> Tensor:
+        """Scale, cut and cast; pixels that are invalid at either date are 0 at both."""
+        centre, gain = columns
+        out = torch.empty(date.shape, dtype=self._dtype, device=self._device)
+        rows = STRIP_ROWS if self._device.type == "cpu" else date.shape[-2]
+        for row in range(0, date.shape[-2], rows):
+            strip = slice(row, row + rows)
+            scaled = (date[..., strip, :].float() - centre).mul_(gain).clamp_(-LIMIT, LIMIT)
+            if mask is not None:
+                scaled = torch.where(mask[:, None, strip], scaled, 0.0)
+            out[..., strip, :] = scaled
+        return out
+
+    def _pad(self, date: Tensor) -> Tensor:
+        """Add zeros (or nodata) below and to the right, up to the next multiple of the stride."""
+        bottom, right = (-edge % self._stride for edge in date.shape[-2:])
+        return pad(date, (0, right, 0, bottom)) if bottom or right else date
+
+    def _choose_faster(self, dates: list[Tensor]) -> None:
+        """Time the compiled network against the plain one, once; other threads wait for it."""
+        with self._lock:
+            if not self._untimed:
+                return
+            self._untimed = False
+            shapes = [list(date.shape) for date in dates]
+            situation = describe_situation(self._weights, self._device, self.precision, shapes)
+            known = recall(situation) if self._weights else None
+            if known is not False:
+                self._try_compiled(dates, situation, known=known is not None)
+
+    def _try_compiled(
+        self, dates: list[Tensor], situation: dict[str, object], *, known: bool
+    ) -> None:
+        """Keep the compiled network when it is right and, timed or ``known``, faster."""
+        try:
+            compiled = torch.compile(self._run)
+            faster = known or _time(compiled, dates) < _time(self._run, dates)
+            apart = self._probability(compiled(*dates)) - self._probability(self._run(*dates))
+        except RuntimeError:  # no compiler on this machine, or one that fails
+            return
+        right = float(apart.abs().max()) <= MOST_SCORE_ERROR
+        if faster and right:
+            self._run = compiled
+        if self._weights and not known:
+            remember(situation, faster=faster and right)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether torch ran out of memory, on a GPU or a processor.
+
+    Examples
+    --------
+    >>> is_out_of_memory(torch.OutOfMemoryError()), is_out_of_memory(RuntimeError("shape"))
+    (True, False)
+    """
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _halve(size: int, shape: torch.Size) -> int:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if size <= 1:
+        msg = (
+            f"one tile of {shape[-2]} x {shape[-1]} px does not fit into memory; choose smaller "
+            "tiles (--tile-size), or the CPU"
+        )
+        raise ResourceError(msg)
+    return size // 2
+
+
+def _columns(scaling: Scaling, device: torch.device) -> list[Tensor]:
+    return [torch.from_numpy(column).to(device) for column in scaling.columns()]
+
+
+def _time(run: Callable[[Tensor, Tensor], Tensor], dates: list[Tensor]) -> float:
+    run(*dates)
+    _wait(dates[0])
+    start = perf_counter()
+    run(*dates)
+    _wait(dates[0])
+    return perf_counter() - start
+
+
+def _wait(x: Tensor) -> None:
+    if x.is_cuda:
+        torch.cuda.synchronize(x.device)

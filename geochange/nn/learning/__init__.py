@@ -1,0 +1,1 @@
+"""What learning asks of networks: losses, weights taken over, parts that stay as they are."""

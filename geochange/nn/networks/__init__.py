@@ -1,0 +1,1 @@
+"""Networks that compare two dates: composed of parts, found by name, measured."""

@@ -1,0 +1,1 @@
+"""Parts of networks: layers, encoders, fusions and decoders, by name."""

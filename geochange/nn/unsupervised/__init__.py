@@ -1,0 +1,1 @@
+"""Small networks that learn from the pair itself, without labels."""
