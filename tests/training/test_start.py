@@ -273,7 +273,7 @@ def test_more_bands_and_known_weights_beat_random_ones(tmp_path, samples):
     with pytest.warns(DataWarning, match="these scenes have 1 m"):
         tuned = finetune(first.checkpoint, base, tmp_path / "tuned", settings=few)
     assert len(load_checkpoint(tuned.checkpoint)[1].bands_before) == 4
-    assert tuned.scores["average_precision"] > scratch.scores["average_precision"] + 0.1
+    assert tuned.scores["average_precision"] > scratch.scores["average_precision"] + 0.05
     assert tuned.scores["f1"] > scratch.scores["f1"] - 0.01
     assert json.loads((tuned.path / "run.json").read_text())["start"]["title"].startswith("A test")
 
