@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 
 from geochange.errors import ResourceError
 from geochange.nn.ferry import open_ferry
-from geochange.nn.image import shrink_image, shrink_mask, take_shrinking
+from geochange.nn.image import cut_squares, shrink_image, shrink_mask, take_shrinking
 from geochange.nn.network import ChangeNet
 from geochange.nn.normalization import LIMIT, Scaling
 from geochange.nn.onnxfile import FLIPS
@@ -137,16 +137,32 @@ class Predictor:
             waiting = fetched
         yield self._ferry.collect(waiting)
 
+    def rate_squares(self, before: Tensor, after: Tensor, valid: Tensor, edge: int) -> Tensor:
+        """Let a network for images rate the squares of one image, which is not cut up for it.
+
+        Parameters
+        ----------
+        before, after : float32 (C1, H, W) and (C2, H, W)
+            Whole squares; anything where invalid.
+        valid : bool (H, W)
+        edge : int
+            Of a square, a multiple of the network's stride.
+
+        Returns
+        -------
+        float32 (rows, cols)
+            On the CPU.
+        """
+        with torch.inference_mode():
+            dates = self._prepare(before[None], after[None], valid[None])
+            squares = [cut_squares(date[0], edge // self._shrink) for date in dates]
+            rated = self._score_flipped(squares, ())
+            rated = self._ferry.collect(self._ferry.fetch(rated))
+        return rated.reshape(valid.shape[0] // edge, valid.shape[1] // edge)
+
     def _score(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
         height, width = valid.shape[-2:]
-        *sent, mask = self._ferry.send(before, after, valid)
-        if self._shrink > 1:
-            sent = [shrink_image(date.float(), self._shrink) for date in sent]
-            mask = None if mask is None else shrink_mask(mask, self._shrink)
-        dates = [
-            self._pad(self._normalize(date, mask, columns))
-            for date, columns in zip(sent, self._columns, strict=True)
-        ]
+        dates = self._prepare(before, after, valid)
         self._choose_faster(dates)
         score = self._score_flipped(dates, self._flips[0])
         for axes in self._flips[1:]:
@@ -154,6 +170,17 @@ class Predictor:
         if len(self._flips) > 1:
             score /= len(self._flips)
         return score[..., :height, :width]
+
+    def _prepare(self, before: Tensor, after: Tensor, valid: Tensor) -> list[Tensor]:
+        """Send, shrink, normalise and pad both dates."""
+        *sent, mask = self._ferry.send(before, after, valid)
+        if self._shrink > 1:
+            sent = [shrink_image(date.float(), self._shrink) for date in sent]
+            mask = None if mask is None else shrink_mask(mask, self._shrink)
+        return [
+            self._pad(self._normalize(date, mask, columns))
+            for date, columns in zip(sent, self._columns, strict=True)
+        ]
 
     def _score_flipped(self, dates: list[Tensor], axes: tuple[int, ...]) -> Tensor:
         if not axes:
