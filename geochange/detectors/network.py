@@ -239,14 +239,16 @@ class NetworkDetector:
 
         from geochange.nn.threads import single_threaded
 
-        order = ["W"] if squares_px else ["C", "W"]
-        arrays = (np.require(array, requirements=order) for array in (before, after, valid))
-        tensors = [torch.from_numpy(array) for array in arrays]
+        arrays = before, after, valid
         with single_threaded():
-            if squares_px:
-                rated: FloatArray = predictor.rate_squares(*tensors, squares_px).numpy()
+            if squares_px:  # which are cut up anyway: no need to copy a part of a tile before
+                dates = [torch.from_numpy(np.require(a, requirements="W")) for a in arrays]
+                rated: FloatArray = predictor.rate_squares(
+                    dates[0], dates[1], dates[2], squares_px
+                ).numpy()
                 return rated
-            score: FloatArray = predictor(*tensors).numpy()
+            ordered = (np.require(array, requirements=["C", "W"]) for array in arrays)
+            score: FloatArray = predictor(*(torch.from_numpy(array) for array in ordered)).numpy()
         return score
 
     def _load(self) -> Predictor | OnnxPredictor:
