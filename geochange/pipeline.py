@@ -127,7 +127,8 @@ def detect(
     screen : str or path, optional
         A network of the task ``image`` that says where surely nothing changed, so that the method
         is spared most of the scene; ``auto`` takes a shipped one that fits. Its score there is 0,
-        which then means nothing else, and the threshold is chosen on the rest.
+        which then means nothing else, and the threshold is chosen on the rest. Not used in a scene
+        where most of a sample would be looked at all the same.
     screen_recall : float, optional
         Share of the changed pixels that the screen keeps on its validation data. Default 0.99.
     threshold : str or float, optional

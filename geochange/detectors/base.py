@@ -36,6 +36,7 @@ class Detector(Protocol):
 
     A detector whose :meth:`fit` looks at single pixels says so by an attribute ``fit_halo = 0``:
     its blocks then need no margin, which saves much reading; without it they have ``halo``.
+    One that needs few pixels to learn from says how many by ``fit_max_pixels``.
 
     A detector whose scores are probabilities of change says so by an attribute
     ``score_is_probability = True``.

@@ -72,6 +72,31 @@ class ImageNetwork(NetworkDetector):
             rated[seen] = self._run(*dates, valid[seen])[:, 0, 0]
         return rated
 
+    def rate_squares(
+        self, before: FloatArray, after: FloatArray, valid: BoolArray, edge: int
+    ) -> FloatArray:
+        """Return the probability of change of every square of one image, which is not cut up.
+
+        Parameters
+        ----------
+        before, after : float32 (C, H, W)
+            H and W are multiples of ``edge``.
+        valid : bool (H, W)
+        edge : int
+            A multiple of the network's stride, in pixels.
+
+        Returns
+        -------
+        float32 (H / edge, W / edge)
+            NaN where no pixel is valid.
+        """
+        rows, cols = (length // edge for length in valid.shape)
+        some = valid.reshape(rows, edge, cols, edge).any(axis=(1, 3))
+        if not some.any():
+            return np.full((rows, cols), np.nan, np.float32)
+        dates = self._select(before, after, axis=0)
+        return np.where(some, self._run(*dates, valid, edge), np.float32(np.nan))
+
 
 def choose_screen(name: str, traits: PairTraits) -> str:
     """Return the network to screen with: the one that was named, or a shipped one that fits.

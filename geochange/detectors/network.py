@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from geochange.nn.inference.adaptation import Sample, Statistics
     from geochange.nn.inference.predictor import Predictor
 
+FEW_PIXELS = 250_000
+"""Enough to see whether the bands are there, where there is nothing to learn."""
+
 
 class NetworkDetector:
     """Score change with a network from a checkpoint.
@@ -160,6 +163,8 @@ class NetworkDetector:
         check_pixel_size(gsd_m, self.card)
         check_values(dtype, self.card)
         check_adapt(adapt, self.card)
+        if isinstance(self.card.normalization, FixedNormalization) and not adapt:
+            self.fit_max_pixels = FEW_PIXELS
 
     def fit(self, blocks: Iterable[PairBlock]) -> Self:
         """Settle the normalisation: from the card, or from the owned pixels.
@@ -223,7 +228,10 @@ class NetworkDetector:
             return blend_windows(self._run, before, after, valid)
         return self._run(before, after, valid)
 
-    def _run(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
+    def _run(
+        self, before: FloatArray, after: FloatArray, valid: BoolArray, squares_px: int = 0
+    ) -> FloatArray:
+        """Score a batch or, with the edge of squares, the squares of one image."""
         predictor = self._load()
         if isinstance(predictor, OnnxPredictor):
             return predictor(before, after, valid)
@@ -231,9 +239,16 @@ class NetworkDetector:
 
         from geochange.nn.threads import single_threaded
 
-        arrays = (np.require(array, requirements=["C", "W"]) for array in (before, after, valid))
+        arrays = before, after, valid
         with single_threaded():
-            score: FloatArray = predictor(*(torch.from_numpy(array) for array in arrays)).numpy()
+            if squares_px:  # which are cut up anyway: no need to copy a part of a tile before
+                dates = [torch.from_numpy(np.require(a, requirements="W")) for a in arrays]
+                rated: FloatArray = predictor.rate_squares(
+                    dates[0], dates[1], dates[2], squares_px
+                ).numpy()
+                return rated
+            ordered = (np.require(array, requirements=["C", "W"]) for array in arrays)
+            score: FloatArray = predictor(*(torch.from_numpy(array) for array in ordered)).numpy()
         return score
 
     def _load(self) -> Predictor | OnnxPredictor:

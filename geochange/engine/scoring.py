@@ -98,7 +98,8 @@ def fit_detector(detector: Detector, pair: Pair, stages: Stages) -> list[str]:
 
     halo = getattr(detector, "fit_halo", detector.halo)
     plan = replace(plan_tiles(detector, pair.shape, min(FIT_TILE_PX, max(pair.shape))), halo=halo)
-    blocks = stages.run_here(read, plan.sample(FIT_MAX_PIXELS), in_flight=2)
+    most = int(getattr(detector, "fit_max_pixels", FIT_MAX_PIXELS))
+    blocks = stages.run_here(read, plan.sample(most), in_flight=2)
     try:
         detector.fit(block for block in blocks if block is not None)
     except InputError as error:

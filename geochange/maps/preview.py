@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock
 
@@ -71,31 +71,39 @@ class PreviewGrid:
     def part(self, block: PairBlock) -> PreviewPart:
         """Sum one block's core into cells; a border cell gets what the tile has of it."""
         core, inner = block.tile.core, block.tile.core_in_read
-        rows, cols = self._split(core.row, core.height), self._split(core.col, core.width)
+        lead = core.row % self.factor, core.col % self.factor
         valid = block.valid[inner]
         whole = bool(valid.all())
-        sums = np.empty((2, len(self.bands), rows.size, cols.size))
+        lengths = [_share_out(*axis, self.factor) for axis in zip(lead, valid.shape, strict=True)]
+        counts = np.outer(*lengths)
+        if not whole:
+            counts = _sum_cells(valid, lead, self.factor).astype(np.int64)
+        sums = np.empty((2, len(self.bands), *counts.shape))
         for date, pixels in enumerate((block.before, block.after)):
             for shown, band in enumerate(self.bands):
                 seen = pixels[band][inner]
                 known = seen if whole else np.where(valid, seen, np.float32(0))
-                sums[date, shown] = _sum_cells(known, rows, cols, np.float64)
-        counts = _sum_cells(valid, rows, cols, np.int64)
+                sums[date, shown] = _sum_cells(known, lead, self.factor)
         return PreviewPart(core.row // self.factor, core.col // self.factor, sums, counts)
 
-    def _split(self, start: int, size: int) -> NDArray[np.int64]:
-        """Return where cells begin among ``size`` pixels from ``start`` on, the first at 0."""
-        first = -(start % self.factor)
-        return np.maximum(np.arange(first, size, self.factor), 0)
+
+def _share_out(lead: int, size: int, factor: int) -> Counts:
+    """Return how many of ``size`` px lie in each cell; the first has begun ``lead`` px before."""
+    edges = np.clip(np.arange(-lead, size + factor, factor), 0, size)
+    return edges[1:] - edges[:-1]
 
 
-def _sum_cells(
-    pixels: NDArray[Any], rows: NDArray[np.int64], cols: NDArray[np.int64], dtype: DTypeLike
-) -> NDArray[Any]:
-    """Sum (height, width) over the cells that begin at ``rows`` and ``cols``."""
-    bands = np.split(pixels, rows[1:])
-    tall = np.stack([np.add.reduce(band, axis=0, dtype=dtype) for band in bands])
-    cells: NDArray[Any] = np.add.reduceat(tall, cols, axis=1)
+def _sum_cells(pixels: NDArray[Any], lead: tuple[int, int], factor: int) -> NDArray[np.float64]:
+    """Sum (height, width) over cells of ``factor`` px; the first has begun ``lead`` px before."""
+    margins = [(n, -(n + size) % factor) for n, size in zip(lead, pixels.shape, strict=True)]
+    if any(map(any, margins)):
+        pixels = np.pad(pixels, margins)
+    height, width = pixels.shape
+    strips = pixels.reshape(height // factor, factor, width)
+    tall = np.einsum("ijk->ik", strips, dtype=np.float64)
+    cells: NDArray[np.float64] = tall[:, ::factor].copy()
+    for col in range(1, factor):
+        cells += tall[:, col::factor]
     return cells
 
 

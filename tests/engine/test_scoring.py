@@ -9,7 +9,7 @@ from odc.geo.geobox import GeoBox
 
 from geochange.blocks import PairBlock
 from geochange.engine.runner import open_runner
-from geochange.engine.scoring import score_tiles
+from geochange.engine.scoring import FIT_TILE_PX, fit_detector, score_tiles
 from geochange.engine.stages import Stages
 from geochange.errors import InputError, OutputError
 from geochange.io.stores.score import SCORE_LEVELS, SCORE_NODATA, encode_score
@@ -147,3 +147,18 @@ def test_a_score_that_cannot_be_written_is_no_fault_of_the_tile(tmp_path):
     pair = ArrayPair((64, 64))
     with pytest.raises(OutputError, match="cannot write"):
         score(pair, make_store(tmp_path, pair.shape, 64))
+
+
+@pytest.mark.parametrize(("needs", "shown"), [(None, 16), (3 * FIT_TILE_PX**2, 3), (1, 1)])
+def test_a_detector_that_needs_few_pixels_is_shown_few(needs, shown):
+    class Learner(Constant):
+        def fit(self, blocks):
+            self.seen = len(list(blocks))
+            return self
+
+    detector, pair = Learner(), ArrayPair((4 * FIT_TILE_PX, 4 * FIT_TILE_PX))
+    if needs is not None:
+        detector.fit_max_pixels = needs
+    with open_runner(threads=1) as runner:
+        assert fit_detector(detector, pair, Stages(runner)) == []
+    assert detector.seen == pair.reads == shown

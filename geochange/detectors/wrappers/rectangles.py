@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,8 @@ def cover_cells(
     Returns
     -------
     list of (part, inner)
-        Rows and columns with and without the margin; inner parts cover the kept cells.
+        Rows and columns with and without the margin; inner parts cover the kept cells. One part
+        where several would be larger together than the image.
 
     Examples
     --------
@@ -65,7 +67,11 @@ def cover_cells(
         Rectangle(rows.start, cols.start, rows.stop, cols.stop)
         for rows, cols in find_objects(numbers)
     ]
-    return [_place(one, cell_px, halo, step, shape) for one in join_near(found, halo / cell_px)]
+    chosen = join_near(found, halo / cell_px)
+    parts = [_place(one, cell_px, halo, step, shape) for one in chosen]
+    if sum(_count(part) for part, _ in parts) < shape[0] * shape[1]:
+        return parts
+    return [_place(reduce(Rectangle.join, chosen), cell_px, halo, step, shape)]
 
 
 def join_near(rectangles: list[Rectangle], margin: float) -> list[Rectangle]:
@@ -87,6 +93,11 @@ def join_near(rectangles: list[Rectangle], margin: float) -> list[Rectangle]:
         else:
             done.append(one)
     return done[::-1]
+
+
+def _count(part: Place) -> int:
+    rows, cols = part
+    return int((rows.stop - rows.start) * (cols.stop - cols.start))
 
 
 def _place(

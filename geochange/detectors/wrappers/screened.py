@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 
 from geochange.blocks import BoolArray, FloatArray, PairBlock, PairTraits
 from geochange.detectors.base import Detector
@@ -23,8 +24,12 @@ SCREENED = 0.0
 """Score of pixels that were screened out; all others score at least one stored level above."""
 RECALL = 0.99
 """Share of the changed pixels that a screen keeps where nobody says otherwise."""
-BATCH = 256
-"""Cells that the network sees at a time."""
+TRIAL_MAX_PIXELS = 500_000
+"""How much of a scene is looked at to find out whether a screen saves anything."""
+MOST_SEEN = 0.6
+"""A screen after which more of the sample has to be looked at, halos included, is not used."""
+FINE = 4
+"""Parts of a cell along each axis in which the reach of a halo is counted."""
 
 
 class Screened:
@@ -33,6 +38,9 @@ class Screened:
     Cells are squares of the size that the network was trained on, counted from the corner of the
     grid, so which ones are left out depends on no tile and no worker. What else the detector has,
     such as its threshold and device, this has too.
+
+    Fitting looks at a sample of the scene: where most pixels would be looked at all the same, the
+    screen could only cost time and is left out for the whole scene.
 
     Parameters
     ----------
@@ -50,7 +58,11 @@ class Screened:
     limit : float
         Probability of change from which a cell is kept.
     halo, step : int
-        Of the detector; ``step`` is a multiple of the cells too.
+        Of the detector, in whole cells where the screen is used.
+    seen_share_ : float
+        Share of the pixels of the sample that the detector would have to see, its halo included.
+    screening_ : bool
+        Whether that is little enough for the screen to be used.
 
     Raises
     ------
@@ -65,10 +77,11 @@ class Screened:
         _require_screen(network)
         self.cell_px = network.card.image_px
         self.limit = find_threshold(network.card, recall)
-        self.halo = detector.halo
-        self.step = math.lcm(self.cell_px, int(getattr(detector, "step", 1)))
         self.fit_halo = int(getattr(detector, "fit_halo", detector.halo))
         self.threshold = detector.threshold
+        self.halo, self.step = self._choose_margins(screening=True)
+        if hasattr(detector, "fit_max_pixels"):
+            self.fit_max_pixels = max(TRIAL_MAX_PIXELS, int(detector.fit_max_pixels))
 
     def __getattr__(self, name: str) -> Any:
         """Return what else the detector has; names with an underscore are not passed on."""
@@ -77,15 +90,25 @@ class Screened:
         return getattr(self.__dict__.get("fitted_", self.detector), name)
 
     def fit(self, blocks: Iterable[PairBlock]) -> Self:
-        """Fit the detector on all pixels; the network only looks whether its bands are there."""
+        """Fit the detector on all pixels, and find out whether the screen saves anything."""
         stream = iter(blocks)
         first = list(islice(stream, 1))
         self.network_ = copy.copy(self.network).fit(first)
-        self.fitted_ = copy.copy(self.detector).fit(chain(first, stream))
+        shares: list[tuple[int, int]] = []
+        seen = self._watch(chain(first, stream), shares)
+        self.fitted_ = copy.copy(self.detector).fit(seen)
+        for _ in seen:  # what the detector did not ask for
+            pass
+        needed, total = np.sum(shares, axis=0) if shares else (0, 0)
+        self.seen_share_ = float(needed / max(1, total))
+        self.screening_ = self.seen_share_ <= MOST_SEEN
+        self.halo, self.step = self._choose_margins(screening=self.screening_)
         return self
 
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
         """Score tiles, see :class:`geochange.detectors.base.Detector`."""
+        if not self.screening_:
+            return self.fitted_.score(before, after, valid)
         tiles = zip(before, after, valid, strict=True)
         return np.stack([self._score(*tile) for tile in tiles])
 
@@ -99,7 +122,37 @@ class Screened:
             "threshold": self.limit,
             "cell_px": self.cell_px,
             "screened_score": SCREENED,
+            "used": self.screening_,
+            "sample_seen_share": round(self.seen_share_, 4),
         }
+
+    def _choose_margins(self, *, screening: bool) -> tuple[int, int]:
+        """Return halo and step: of the detector and, with the screen, in whole cells."""
+        halo, step = self.detector.halo, int(getattr(self.detector, "step", 1))
+        if not screening:
+            return halo, step
+        return -(-halo // self.cell_px) * self.cell_px, math.lcm(self.cell_px, step)
+
+    def _watch(
+        self, blocks: Iterable[PairBlock], shares: list[tuple[int, int]]
+    ) -> Iterator[PairBlock]:
+        """Pass blocks on and note how many pixels of each would be looked at, and of how many."""
+        pixels = 0
+        for block in blocks:
+            if pixels < TRIAL_MAX_PIXELS:
+                shares.append(self._try_block(block))
+                pixels += block.tile.core.size
+            yield block
+
+    def _try_block(self, block: PairBlock) -> tuple[int, int]:
+        """Return how many owned pixels lie near kept cells, and how many there are."""
+        kept = self._rate(block.before, block.after, block.valid) >= self.limit
+        reach = 2 * -(-self.detector.halo * FINE // self.cell_px) + 1
+        near = maximum_filter(_enlarge(kept, FINE), reach)
+        seen = _enlarge(near, self.cell_px // FINE)
+        owned = block.owned
+        height, width = owned.shape
+        return int(np.count_nonzero(owned & seen[:height, :width])), int(np.count_nonzero(owned))
 
     def _score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
         score = np.where(valid, np.float32(SCREENED), np.float32(np.nan))
@@ -107,14 +160,13 @@ class Screened:
         if not kept.any():
             return score
         step = int(getattr(self.detector, "step", 1))
-        found = np.full(valid.shape, np.nan, np.float32)
-        for part, inner in cover_cells(kept, self.cell_px, self.halo, step, valid.shape):
+        halo = self.detector.halo
+        for part, inner in cover_cells(kept, self.cell_px, halo, step, valid.shape):
             first, second = (date[(None, slice(None), *part)] for date in (before, after))
-            scored = self.fitted_.score(first, second, valid[part][None])[0]
-            found[inner] = scored[_within(inner, part)]
-        cells = np.kron(kept, np.ones((self.cell_px, self.cell_px), np.bool_))
-        seen = cells[: valid.shape[0], : valid.shape[1]] & valid
-        score[seen] = np.maximum(found[seen], np.float32(SCORE_SCALE))
+            found = self.fitted_.score(first, second, valid[part][None])[0][_within(inner, part)]
+            cells = kept[inner[0].start // self.cell_px :, inner[1].start // self.cell_px :]
+            seen = _enlarge(cells, self.cell_px)[: found.shape[0], : found.shape[1]] & valid[inner]
+            np.maximum(found, np.float32(SCORE_SCALE), out=score[inner], where=seen)
         return score
 
     def _choose_cells(
@@ -123,23 +175,23 @@ class Screened:
         """Return which cells are kept, bool (rows, cols); those in the margin alone are not."""
         size = self.cell_px
         rows, cols = (-(-edge // size) for edge in valid.shape)
-        low = self.halo // size
-        high = [-(-max(edge - self.halo, 0) // size) for edge in valid.shape]
+        inner = tuple(
+            slice(self.halo // size, max(self.halo // size, -(-(edge - self.halo) // size)))
+            for edge in valid.shape
+        )
+        part = tuple(slice(cells.start * size, cells.stop * size) for cells in inner)
         kept = np.zeros((rows, cols), np.bool_)
-        places = [
-            (row, col)
-            for row in range(low, min(rows, high[0]))
-            for col in range(low, min(cols, high[1]))
-            if valid[_cell(row, col, size)].any()
-        ]
-        for start in range(0, len(places), BATCH):
-            batch = places[start : start + BATCH]
-            first, second = (_cut(date, batch, size) for date in (before, after))
-            seen = _cut(valid[None], batch, size)[:, 0]
-            rated = self.network_.rate(first, second, seen)
-            for (row, col), probability in zip(batch, rated, strict=True):
-                kept[row, col] = probability >= self.limit
+        rated = self._rate(before[:, *part], after[:, *part], valid[part])
+        kept[inner] = rated >= self.limit
         return kept
+
+    def _rate(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
+        """Return the probability of every cell, NaN without data; the last ones may be cut."""
+        margins = [(0, -edge % self.cell_px) for edge in valid.shape]
+        if any(after for _, after in margins):
+            before, after = (np.pad(date, ((0, 0), *margins)) for date in (before, after))
+            valid = np.pad(valid, margins)
+        return self.network_.rate_squares(before, after, valid, self.cell_px)
 
 
 def _require_screen(network: ImageNetwork) -> None:
@@ -149,22 +201,19 @@ def _require_screen(network: ImageNetwork) -> None:
             'data.normalization = "set"'
         )
         raise UsageError(msg)
+    if network.card.image_px % math.lcm(network.card.stride, FINE):
+        msg = (
+            f"'{network.card.title}' was trained on squares of {network.card.image_px} px, no "
+            f"multiple of its stride and of {FINE} px, and cannot screen; change chips.size_px"
+        )
+        raise UsageError(msg)
     if network.dates != 2:
         msg = f"'{network.card.title}' looks at one date and cannot screen; name one for pairs"
         raise UsageError(msg)
 
 
-def _cell(row: int, col: int, size: int) -> tuple[slice, slice]:
-    return slice(row * size, (row + 1) * size), slice(col * size, (col + 1) * size)
-
-
-def _cut(image: NDArray[Any], places: list[tuple[int, int]], size: int) -> NDArray[Any]:
-    """Return cells of (C, H, W), (N, C, size, size); 0 beyond the image."""
-    cells = np.zeros((len(places), len(image), size, size), image.dtype)
-    for cell, place in zip(cells, places, strict=True):
-        part = image[(slice(None), *_cell(*place, size))]
-        cell[:, : part.shape[1], : part.shape[2]] = part
-    return cells
+def _enlarge(cells: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
+    return cells.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def _within(inner: tuple[slice, slice], outer: tuple[slice, slice]) -> tuple[slice, slice]:
@@ -228,6 +277,13 @@ def tell_screened(
     if not isinstance(detector, Screened):
         return histogram, {}, []
     screened, total = int(histogram[0]), max(1, int(histogram.sum()))
+    facts = {**detector.describe(), "screened_px": 0, "screened_share": 0.0}
+    if not detector.screening_:
+        note = (
+            f"the screen '{detector.network.card.title}' was not used: in a sample of this scene "
+            f"{detector.seen_share_:.0%} of the pixels would have been looked at all the same"
+        )
+        return histogram, facts, [note]
     share = screened / total
     compared = histogram.copy()
     compared[0] = 0
@@ -236,5 +292,5 @@ def tell_screened(
         f"'{detector.network.card.title}', which keeps {detector.recall:.4g} of the changed "
         "pixels of its validation data"
     )
-    facts = {**detector.describe(), "screened_px": screened, "screened_share": round(share, 6)}
+    facts |= {"screened_px": screened, "screened_share": round(share, 6)}
     return (compared if compared.any() else histogram), facts, [note]

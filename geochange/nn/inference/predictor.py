@@ -16,7 +16,7 @@ from geochange.nn.checkpoints.onnxfile import FLIPS
 from geochange.nn.inference.autotuning import describe_situation, recall, remember
 from geochange.nn.inference.devicelink import open_link
 from geochange.nn.inference.precision import MOST_SCORE_ERROR, choose_device, prepare
-from geochange.nn.networks.image import shrink_image, shrink_mask, take_shrinking
+from geochange.nn.networks.image import cut_squares, shrink_image, shrink_mask, take_shrinking
 from geochange.nn.networks.network import ChangeNet
 from geochange.nn.normalization import LIMIT, Scaling
 from geochange.nn.parts.borders import Borders
@@ -143,16 +143,32 @@ class Predictor:
             waiting = fetched
         yield self._link.collect(waiting)
 
+    def rate_squares(self, before: Tensor, after: Tensor, valid: Tensor, edge: int) -> Tensor:
+        """Let a network for images rate the squares of one image, which is not cut up for it.
+
+        Parameters
+        ----------
+        before, after : float32 (C1, H, W) and (C2, H, W)
+            Whole squares; anything where invalid.
+        valid : bool (H, W)
+        edge : int
+            Of a square, a multiple of the network's stride.
+
+        Returns
+        -------
+        float32 (rows, cols)
+            On the CPU.
+        """
+        with torch.inference_mode():
+            dates, _ = self._prepare(before[None], after[None], valid[None])
+            squares = [cut_squares(date[0], edge // self._shrink) for date in dates]
+            rated = self._score_flipped(squares, None, ())
+            rated = self._link.collect(self._link.fetch(rated))
+        return rated.reshape(valid.shape[0] // edge, valid.shape[1] // edge)
+
     def _score(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
         height, width = valid.shape[-2:]
-        *sent, mask = self._link.send(before, after, valid)
-        if self._shrink > 1:
-            sent = [shrink_image(date.float(), self._shrink) for date in sent]
-            mask = None if mask is None else shrink_mask(mask, self._shrink)
-        dates = [
-            self._pad(self._normalize(date, mask, columns))
-            for date, columns in zip(sent, self._columns, strict=True)
-        ]
+        dates, mask = self._prepare(before, after, valid)
         self._choose_faster(dates)
         known = None if mask is None or self._edged is None else self._pad(mask)
         score = self._score_flipped(dates, known, self._flips[0])
@@ -161,6 +177,20 @@ class Predictor:
         if len(self._flips) > 1:
             score /= len(self._flips)
         return score[..., :height, :width]
+
+    def _prepare(
+        self, before: Tensor, after: Tensor, valid: Tensor
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """Send, shrink, normalise and pad both dates; the mask, if any, is as it was sent."""
+        *sent, mask = self._link.send(before, after, valid)
+        if self._shrink > 1:
+            sent = [shrink_image(date.float(), self._shrink) for date in sent]
+            mask = None if mask is None else shrink_mask(mask, self._shrink)
+        dates = [
+            self._pad(self._normalize(date, mask, columns))
+            for date, columns in zip(sent, self._columns, strict=True)
+        ]
+        return dates, mask
 
     def _score_flipped(
         self, dates: list[Tensor], known: Tensor | None, axes: tuple[int, ...]

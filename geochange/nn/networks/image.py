@@ -108,10 +108,15 @@ def shrink_image(image: Tensor, factor: int) -> Tensor:
     >>> shrink_image(torch.tensor([[1.0, 3.0], [5.0, 7.0]]), 2)
     tensor([[4.]])
     """
-    for _ in range(factor.bit_length() - 1):
-        rows = image[..., ::2, :] + image[..., 1::2, :]
-        image = (rows[..., ::2] + rows[..., 1::2]) * 0.25
-    return image
+    if factor == 1:
+        return image
+    rows = image[..., ::factor, :] + image[..., 1::factor, :]
+    for row in range(2, factor):
+        rows += image[..., row::factor, :]
+    cells = rows[..., ::factor] + rows[..., 1::factor]
+    for col in range(2, factor):
+        cells += rows[..., col::factor]
+    return cells.mul_(factor**-2)
 
 
 def shrink_mask(mask: Tensor, factor: int) -> Tensor:
@@ -120,6 +125,20 @@ def shrink_mask(mask: Tensor, factor: int) -> Tensor:
         rows = mask[..., ::2, :] & mask[..., 1::2, :]
         mask = rows[..., ::2] & rows[..., 1::2]
     return mask
+
+
+def cut_squares(image: Tensor, edge: int) -> Tensor:
+    """Cut an image (C, H, W) into squares, row by row, (N, C, edge, edge).
+
+    Examples
+    --------
+    >>> cut_squares(torch.arange(8.0).reshape(1, 2, 4), 2)[1, 0]
+    tensor([[2., 3.],
+            [6., 7.]])
+    """
+    channels, height, width = image.shape
+    parts = image.reshape(channels, height // edge, edge, width // edge, edge)
+    return parts.permute(1, 3, 0, 2, 4).reshape(-1, channels, edge, edge)
 
 
 def take_shrinking(model: ChangeNet) -> int:

@@ -27,6 +27,7 @@ from geochange.nn.networks.registry import build_model
 from geochange.nn.normalization import FixedNormalization, Scaling, SceneNormalization
 from geochange.pipeline import detect
 from geochange.testing import ArrayPair
+from geochange.tiles import TilePlan
 
 CELL = 16
 SIZE = 112
@@ -121,7 +122,7 @@ def test_no_tile_size_changes_what_is_left_out(fitted, pair, size):
 def test_what_the_detector_has_the_screened_one_has(screen):
     network = NetworkDetectorLike()
     screened = Screened(network, ImageNetwork(checkpoint=screen), recall=0.9)
-    assert (screened.halo, screened.step, screened.threshold) == (5, 48, "fixed:0.3")
+    assert (screened.halo, screened.step, screened.threshold) == (CELL, 48, "fixed:0.3")
     assert screened.fit_halo == 5
     assert screened.score_is_probability
 
@@ -132,6 +133,7 @@ class NetworkDetectorLike:
 
 def test_screened_pixels_do_not_count_for_the_threshold(screen):
     screened = Screened(CVA(), ImageNetwork(checkpoint=screen), recall=0.99)
+    screened.screening_, screened.seen_share_ = True, 0.2
     histogram = np.array([90, 6, 4], np.int64)
     compared, facts, notes = tell_screened(screened, histogram)
     assert compared.tolist() == [0, 6, 4]
@@ -155,6 +157,14 @@ def test_rectangles_cover_all_kept_cells_with_their_margin(bits, halo, step):
             assert outer.stop >= min(edge, core.stop + halo)
     cells = np.kron(kept, np.ones((16, 16), bool))
     assert seen[: cells.shape[0], : cells.shape[1]][cells[:60, :70]].all()
+
+
+def test_an_image_that_is_cheaper_to_see_whole_is_seen_once():
+    kept = np.zeros((8, 8), bool)
+    kept[::2, ::2] = True
+    ((part, inner),) = cover_cells(kept, 16, 16, 8, (128, 128))
+    assert part == (slice(0, 128), slice(0, 128))
+    assert inner == (slice(0, 112), slice(0, 112))
 
 
 @pytest.mark.parametrize(
@@ -222,3 +232,56 @@ def test_a_run_tells_what_was_left_out_and_can_be_gone_on_with(
     assert again.path == runs[0].path
     with pytest.raises(FileExistsError):
         detect(*paths, tmp_path / "out32", tile_size=32, **options | {"screen_recall": 0.9})
+
+
+@pytest.mark.parametrize("most_seen", [0.99, 0.0], ids=["used", "left out"])
+def test_a_screened_run_that_was_interrupted_goes_on_to_the_same_bytes(
+    write_raster, pair, screen, tmp_path, monkeypatch, most_seen
+):
+    monkeypatch.setattr("geochange.detectors.screened.MOST_SEEN", most_seen)
+    paths = [
+        write_raster(f"{name}.tif", getattr(pair, name), names=("pan",), nodata=np.nan)
+        for name in ("before", "after")
+    ]
+    options = {
+        "method": "context", "screen": screen, "register": "off", "normalize": "off",
+        "tile_size": 32, "threads": 1, "threshold": 0.3, "products": ["score", "mask"],
+    }  # fmt: skip
+    whole = detect(*paths, tmp_path / "whole", **options)
+    scored = []
+    score = Screened.score
+
+    def count(self, *tiles):
+        scored.append(1)
+        if len(scored) == 6:
+            raise KeyboardInterrupt
+        return score(self, *tiles)
+
+    monkeypatch.setattr(Screened, "score", count)
+    with pytest.raises(KeyboardInterrupt):
+        detect(*paths, tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+    resumed = detect(*paths, tmp_path / "out", resume=True, **options)
+    assert len(scored) == 6 + len(TilePlan(pair.shape, 32)) - 5
+    for name in ("score.tif", "mask.tif"):
+        assert (resumed.path / name).read_bytes() == (whole.path / name).read_bytes()
+    assert resumed.run["screening"] == whole.run["screening"]
+    assert whole.run["screening"]["used"] == (most_seen > 0)
+
+
+def test_a_scene_that_would_be_seen_all_the_same_is_not_screened(pair, screen, monkeypatch):
+    network = ImageNetwork(checkpoint=screen, precision="fp32")
+    plain, screened = ContextDetector(), Screened(ContextDetector(), network, recall=0.99)
+    margins = screened.halo, screened.step
+    assert margins == (-(-plain.halo // CELL) * CELL, CELL)
+    monkeypatch.setattr("geochange.detectors.screened.MOST_SEEN", 0.0)
+    for detector in (plain, screened):
+        detector.fit(pair.blocks(plan_tiles(plain, pair.shape, 64)))
+    assert (screened.halo, screened.step) == (plain.halo, 1)
+    assert 0 < screened.seen_share_ <= 1
+    np.testing.assert_array_equal(score_tiled(screened, pair, 64), score_tiled(plain, pair, 64))
+    histogram = np.array([90, 6, 4], np.int64)
+    compared, facts, notes = tell_screened(screened, histogram)
+    assert compared.tolist() == [90, 6, 4]
+    assert (facts["used"], facts["screened_px"]) == (False, 0)
+    assert "was not used" in notes[0]
