@@ -47,9 +47,9 @@ def measure_levels(blocks: Iterable[SeriesBlock]) -> Doubles:
         own = masked_median(pixels - levels[:, :, None], known[:, None])
         levels = _compare_medians(pixels, own, known)
     seen = known.any(axis=1)
-    middle = np.median(levels[seen], axis=0) if seen.any() else 0.0
-    found: Doubles = np.where(seen[:, None], levels - middle, 0.0)
-    return found
+    if seen.any():
+        levels[seen] -= np.median(levels[seen], axis=0)
+    return levels
 
 
 def _compare_medians(pixels: Doubles, own: Doubles, known: BoolArray) -> Doubles:
