@@ -175,7 +175,7 @@ def detect_series(
     detector = get_series_detector(name, options)
     if isinstance(detector, SeriesNetwork):
         detector.suit(series)
-    require_enough(detector, name, len(series))
+    require_enough(detector, name, len(series), keeps_state=state is not None)
     if state is not None:
         require_monitor(detector, name, smoothing)
     kept = None if state is None else Path(state)

@@ -71,7 +71,8 @@ def list_dates(
     found = describe_dates(images, dates, nodata)
     if len(found) < 2:
         given = ", ".join(_name(one.source) for one in found) or "none"
-        msg = f"a series needs two dates or more, got {len(found)} ({given}); give more images"
+        more = _advise(found[0].source) if found else "give more images"
+        msg = f"a series needs two dates or more, got {len(found)} ({given}); {more}"
         raise InputError(msg)
     return found
 
@@ -107,7 +108,10 @@ def _list_sources(
         if str(images).lower().endswith(".csv"):
             table = read_table(images)
             return [path for path, _ in table], {path: day for path, day in table if day}
-        msg = f"a series needs several images or a CSV with path,date; got {os.fspath(images)}"
+        msg = (
+            f"a series needs several images or a CSV with path,date, got {os.fspath(images)}; "
+            f"{_advise(images)}"
+        )
         raise InputError(msg)
     sources: list[Source] = []
     known: dict[str, str] = {}
@@ -228,11 +232,17 @@ def _describe(source: Source, given: str | None, nodata: float | None) -> Dated:
         if day := _guess(text):
             said = f"{path.name}: taken as of {day}, no day is known"
             return Dated(source, scene, day, said)
-    msg = (
-        f"the day of {name} is not known: neither tags nor name tell it; name it by its day "
-        "(2020-06-09.tif) or give a table (--dates TABLE.csv with path,date)"
-    )
+    what = "name it by its day (2020-06-09.tif) or give a table (--dates TABLE.csv with path,date)"
+    if path.is_dir():
+        what = f"if it holds a file a date, {_advise(source)}, else name it by its day"
+    msg = f"the day of {name} is not known: neither tags nor name tell it; {what}"
     raise InputError(msg)
+
+
+def _advise(source: Source) -> str:
+    """Say how to give more dates; a folder may hold a file a date."""
+    name = _name(source)
+    return f"give its files ({Path(name)}/*.tif)" if Path(name).is_dir() else "give more images"
 
 
 def _parse(text: str, name: str) -> date:
