@@ -232,7 +232,7 @@ def _describe(source: Source, given: str | None, nodata: float | None) -> Dated:
         if day := _guess(text):
             said = f"{path.name}: taken as of {day}, no day is known"
             return Dated(source, scene, day, said)
-    what = "name it by its day (2020-06-09.tif) or give a table (--dates TABLE.csv with path,date)"
+    what = "name it by its day (2020-06-09.tif), give --dates TABLE.csv, or leave it out"
     if path.is_dir():
         what = f"if it holds a file a date, {_advise(source)}, else name it by its day"
     msg = f"the day of {name} is not known: neither tags nor name tell it; {what}"
