@@ -41,7 +41,7 @@ from geochange.series.choosing import require_monitor, settle_series_method
 from geochange.series.crew import SeriesCrew
 from geochange.series.frames import Frames, draw_series
 from geochange.series.job import SeriesJob
-from geochange.series.listing import Days
+from geochange.series.listing import Days, name_table
 from geochange.series.memory import (
     FRAMES_NAME,
     TILES_NAME,
@@ -49,6 +49,7 @@ from geochange.series.memory import (
     check_state_target,
     put_state,
     read_facts,
+    write_facts,
 )
 from geochange.series.network import SeriesNetwork, name_series_network
 from geochange.series.preparing import check_preparation
@@ -155,6 +156,7 @@ def detect_series(
     method, options = name_series_network(method, model, options)
     given = locals()
     settings = {name: plain(given[name]) for name in SETTINGS} | {"options": options}
+    settings["dates"] = name_table(images, dates)
     smoothing = TimeFilter(denoise, denoise_window, fill)
     check_preparation(register, normalize)
     check_animation(animation)
@@ -173,14 +175,11 @@ def detect_series(
     detector = get_series_detector(name, options)
     if isinstance(detector, SeriesNetwork):
         detector.suit(series)
-    require_enough(detector, name, len(series))
+    require_enough(detector, name, len(series), keeps_state=state is not None)
     if state is not None:
         require_monitor(detector, name, smoothing)
-        check_state_target(state, overwrite=overwrite)
-    job = SeriesJob(
-        series, detector, name, reason, smoothing, settings, resampling,
-        state=None if state is None else Path(state),
-    )  # fmt: skip
+    kept = None if state is None else Path(state)
+    job = SeriesJob(series, detector, name, reason, smoothing, settings, state=kept)
     crew = SeriesCrew(tile_size, workers, threads, scheduler, memory_limit, on_progress)
     return run_job(job, crew, output, overwrite=overwrite, resume=resume)
 
@@ -191,6 +190,7 @@ def update_series(
     output: str | os.PathLike[str] | None = None,
     *,
     dates: Days | None = None,
+    masks: Sequence[MaskOf] | None = None,
     workers: int = 0,
     threads: int = 0,
     scheduler: str | None = None,
@@ -210,7 +210,9 @@ def update_series(
     images : sequence of sources, or path
         One or more dates later than all that the state has seen.
     output : path, optional
-    dates : sequence, mapping or path, optional
+    dates, masks
+        See :func:`geochange.open_series`; codes of masks, area of interest, bands, nodata and
+        resampling are those of the state.
     workers, threads, scheduler, overwrite, resume, on_progress
         See :func:`geochange.detect`.
 
@@ -223,15 +225,14 @@ def update_series(
     >>> result = update_series("state", ["2025.tif"], "out-2025")  # doctest: +SKIP
     """
     facts = read_facts(state)
-    settings = dict(facts.settings)
-    series, found = open_more(
-        images, facts, dates=dates, nodata=settings["nodata"], resampling=settings["resampling"]
-    )
+    table = name_table(images, dates)
+    settings = {**facts.settings, "masks": plain(masks), "dates": table}
+    series, found = open_more(images, facts, dates=dates, masks=masks)
     detector = get_series_detector(facts.method, facts.options)
     require_monitor(detector, facts.method, TimeFilter()).recall(facts.learned)
     job = SeriesJob(
         series, detector, facts.method, "as the state was made", TimeFilter(), settings,
-        str(settings["resampling"]), state=Path(state), known=facts,
+        state=Path(state), known=facts,
         added=tuple(absolute(one.source) for one in found),
     )  # fmt: skip
     crew = SeriesCrew(facts.tile_size, workers, threads, scheduler, None, on_progress)
@@ -258,8 +259,13 @@ def run_job(
     check_threshold(job.rule, has_probability=False)
     inputs, key = fingerprint_series(job.series, {**job.settings, **job.weights}, job.known)
     target = Path(output or tempfile.mkdtemp(prefix="geochange-")).resolve()
+    kept = target.with_name(f".{target.name}.series-state")
     if resume and not overwrite and key == read_fingerprint(target):
+        if job.state is not None:  # a run may have been stopped before it put its state in place
+            put_state(kept, job.state, job.known)
         return SeriesMap(target)
+    if job.state is not None:
+        check_state_target(job.state, target, overwrite=overwrite or job.known is not None)
     size = crew.choose_tile(job)
     files = [path for path in job.series.paths if Path(path).is_file()]
     with (
@@ -278,13 +284,13 @@ def run_job(
         size, attempt = int(noted["tile_size"]), str(noted["attempt"])
         job = replace(job, inputs=inputs, key=key, tile_size=size, attempt=attempt)
         facts = find_changes(job, folder, stages)
-        kept = folder.parent / f".{folder.name}.state"
         if facts is not None:
             shutil.rmtree(kept, ignore_errors=True)
+            write_facts(folder / "tiles" / attempt / "state", facts)
             shutil.move(folder / "tiles" / attempt / "state", kept)
         shutil.rmtree(folder / "tiles", ignore_errors=True)
-    if facts is not None and job.state is not None:
-        put_state(kept, facts, job.state)
+    if job.state is not None:
+        put_state(kept, job.state, job.known)
     return SeriesMap(target)
 
 
@@ -331,8 +337,9 @@ def find_changes(job: SeriesJob, folder: Path, stages: Stages) -> StateFacts | N
             frames = Frames.load(job.state / FRAMES_NAME).join(frames)
     everything = series if job.known is None else reopen(job.known, series)
     state = None if job.known is None else str(job.state)
+    told = {**job.settings, "masks": list(series.masks) or None}
     run = describe_series_run(
-        job.key, job.method, found, job.settings, series.geobox, job.days, job.inputs,
+        job.key, job.method, found, told, series.geobox, job.days, job.inputs,
         series.notes, state,
     )  # fmt: skip
     run |= {"preparation": prepared, "quarantine": scored.quarantine}

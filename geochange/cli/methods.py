@@ -13,17 +13,23 @@ from geochange.errors import UsageError, suggest
 if TYPE_CHECKING:
     from geochange.detectors.registry import Method
 
+SERIES = "many dates (geochange series)"
+
 
 @click.command("methods")
 @click.argument("name", required=False)
 @json_option
 def command(name: str | None, as_json: bool) -> None:
-    """List the change detectors by the kind of images, or show one with its options."""
+    """List the methods by the kind of images, or show one with its options."""
     from geochange.detectors.registry import list_methods
+    from geochange.series.registry import list_series_methods
 
     methods = {method.name: method for method in list_methods()}
     if name is not None and name not in methods:
-        msg = f"unknown method '{name}'{suggest(name, methods)}"
+        if name in list_series_methods():
+            _tell_series(name, as_json=as_json)
+            return
+        msg = f"unknown method '{name}'{suggest(name, [*methods, *list_series_methods()])}"
         raise UsageError(msg)
     chosen = [methods[name]] if name else list(methods.values())
     if as_json:
@@ -37,7 +43,7 @@ def command(name: str | None, as_json: bool) -> None:
             }
             for m in chosen
         ]
-        click.echo(json.dumps(rows, indent=2, default=str))
+        click.echo(json.dumps(rows + _list_series() * (not name), indent=2, default=str))
         return
     if name:
         _show(methods[name])
@@ -62,4 +68,43 @@ def _show_all(methods: list[Method]) -> None:
         for method in methods:
             if method.images == images:
                 click.echo(f"  {method.name:<{width}} {method.summary}")
-    click.echo("Without --method, `auto` picks one by bands, sensor and pixel size, and says why.")
+    click.echo(f"For {SERIES}:")
+    for row in _list_series():
+        click.echo(f"  {row['name']:<{width}} {row['summary']}")
+    click.echo(
+        "Without --method, `auto` picks one by bands, sensor and pixel size, or by the dates,"
+    )
+    click.echo("and says why.")
+
+
+def _list_series() -> list[dict[str, object]]:
+    """Return what is known of the methods for series."""
+    from geochange.series.registry import (
+        list_series_methods,
+        list_series_options,
+        tell_series_method,
+    )
+
+    return [
+        {
+            "name": name,
+            "images": SERIES,
+            "summary": tell_series_method(name),
+            "options": list_series_options(name),
+        }
+        for name in list_series_methods()
+    ]
+
+
+def _tell_series(name: str, *, as_json: bool) -> None:
+    from geochange.series.registry import list_series_options, tell_series_method
+
+    if as_json:
+        rows = [row for row in _list_series() if row["name"] == name]
+        click.echo(json.dumps(rows, indent=2, default=str))
+        return
+    blank = " " * len(name)
+    click.echo(f"{name} {tell_series_method(name)}")
+    click.echo(f"{blank} for {SERIES}")
+    for option, default in list_series_options(name).items():
+        click.echo(f"{blank} --set {option}={default}")

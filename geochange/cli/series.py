@@ -41,7 +41,7 @@ DESCRIPTIONS = {
     "item.json": "STAC item",
     "run.json": "how this was made",
 }
-AT_ADD = ("workers", "threads", "scheduler", "dates", "overwrite", "resume")
+AT_ADD = ("workers", "threads", "scheduler", "dates", "masks", "overwrite", "resume")
 """Options that mean something with ``--add``; all others are those of the state."""
 
 
@@ -80,7 +80,9 @@ AT_ADD = ("workers", "threads", "scheduler", "dates", "overwrite", "resume")
 )
 @click.option("--aoi", help="Area of interest: vector file, or W,S,E,N in WGS 84.")
 @click.option(
-    "--masks", callback=split_list, help="One mask an image, comma-separated, in their order."
+    "--masks",
+    callback=split_list,
+    help="One mask an image, comma-separated, in their order; - for none.",
 )
 @click.option("--mask-codes", callback=split_numbers, help="Codes that mask, e.g. 3,8,9.")
 @click.option("--mask-clouds", is_flag=True, help="Leave out what looks like cloud or shadow.")
@@ -153,6 +155,8 @@ def command(
     Exit code 3: done, but parts of the input could not be read and are without data.
     """
     progress = ProgressBars(quiet=quiet)
+    masks = arguments["masks"]
+    arguments["masks"] = [None if name in ("", "-") else name for name in masks] if masks else None  # type: ignore[attr-defined]
     try:
         result = (
             _add(context, add, images, output, progress, arguments)
@@ -176,12 +180,9 @@ def _detect(
 
     sources = [split_source(context, context.command.params[0], name) for name in images]
     table = len(images) == 1 and images[0].lower().endswith(".csv")
-    masks = arguments.pop("masks")
-    given = [None if name in ("", "-") else name for name in masks] if masks else None  # type: ignore[attr-defined]
     return detect_series(
         images[0] if table else sources,  # type: ignore[arg-type]
         output,
-        masks=given,
         on_progress=progress,
         **arguments,  # type: ignore[arg-type]
     )

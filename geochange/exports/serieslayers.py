@@ -28,6 +28,8 @@ from geochange.tiles import TilePlan
 from geochange.viz.timelines import time_colours
 
 YEAR_DAYS = 365.25
+NUDGE_DAYS = 0.1
+"""Keeps the first day of a leap year from being rounded into the year before."""
 BLOCK_PX = 512
 _DATES = {"date_start": "datetime64[D]", "date_end": "datetime64[D]"}
 _LEFT_OUT = ("misregistration_risk", "date_before", "date_after", "cloud_risk")
@@ -43,20 +45,34 @@ class DayTotal:
     area_m2: float | None
 
 
+def choose_zero(first: date) -> date:
+    """Return the day from which a series counts: 1 January of the last leap year up to its first.
+
+    Counted from there, days over 365.25 have every day in its own year, the first and the last of
+    a year too; counted from any other year, 1 January 1990 can be 1989.9993.
+
+    Examples
+    --------
+    >>> choose_zero(date(1990, 6, 1))
+    datetime.date(1988, 1, 1)
+    """
+    return date(first.year - first.year % 4, 1, 1)
+
+
 def write_dates(
     store: TileStore, path: Path, *, zero: date, tags: Mapping[str, str], run: Runner = map
 ) -> Path:
     """Write ``date.tif``: decimal years after the band's scale and offset, nodata elsewhere.
 
-    The stored uint16 counts days since ``zero``, a 1 January that the tag ``DAY_ZERO`` names, so
-    the exact day is kept while QGIS and others show 2016.42.
+    The stored uint16 counts days since ``zero``, see :func:`choose_zero`, which the tag
+    ``DAY_ZERO`` names, so the exact day is kept while QGIS and others show 2016.42.
     """
     return write_cog(
         store,
         path,
         description="date of change (decimal year)",
         scale=1 / YEAR_DAYS,
-        offset=float(zero.year),
+        offset=zero.year + NUDGE_DAYS / YEAR_DAYS,
         tags={**tags, "DAY_ZERO": zero.isoformat()},
         overviews="nearest",
         run=run,

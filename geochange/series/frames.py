@@ -24,7 +24,7 @@ from geochange.viz.pictures import Limits, choose_display_bands, render_rgb, str
 MOST_FRAMES = 20
 STRETCH_CELLS = 1_000_000
 FRAME_PX = 720
-TILE_PX = 512
+TILE_PX = 256
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,6 @@ class SeriesJob:
     smoothing : TimeFilter
     settings : mapping
         Parameters that change what is found.
-    resampling : str
     state : Path, optional
         Where the state is kept.
     known : StateFacts, optional
@@ -55,7 +54,6 @@ class SeriesJob:
     reason: str
     smoothing: TimeFilter
     settings: Mapping[str, Any]
-    resampling: str
     state: Path | None = None
     known: StateFacts | None = None
     added: tuple[Any, ...] = ()
@@ -125,7 +123,7 @@ class SeriesJob:
             return self.series, {}
         if self.known is None:
             return prepare_series(self.series, stages, remember=remember, **wanted)  # type: ignore[arg-type]
-        both = with_reference(self.series, self.known, self.resampling)
+        both = with_reference(self.series, self.known)
         prepared, facts = prepare_series(both, stages, remember=remember, **wanted)  # type: ignore[arg-type]
         return without_reference(prepared), facts
 
@@ -146,4 +144,5 @@ class SeriesJob:
             grid=describe_grid(series.geobox),
             tile_size=self.tile_size,
             settings=dict(self.settings),
+            area=() if series.aoi is None else tuple(one.wkt for one in series.aoi.polygons),
         )

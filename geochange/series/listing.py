@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,8 @@ def list_dates(
     found = describe_dates(images, dates, nodata)
     if len(found) < 2:
         given = ", ".join(_name(one.source) for one in found) or "none"
-        msg = f"a series needs two dates or more, got {len(found)} ({given}); give more images"
+        more = _advise(found[0].source) if found else "give more images"
+        msg = f"a series needs two dates or more, got {len(found)} ({given}); {more}"
         raise InputError(msg)
     return found
 
@@ -107,7 +108,10 @@ def _list_sources(
         if str(images).lower().endswith(".csv"):
             table = read_table(images)
             return [path for path, _ in table], {path: day for path, day in table if day}
-        msg = f"a series needs several images or a CSV with path,date; got {os.fspath(images)}"
+        msg = (
+            f"a series needs several images or a CSV with path,date, got {os.fspath(images)}; "
+            f"{_advise(images)}"
+        )
         raise InputError(msg)
     sources: list[Source] = []
     known: dict[str, str] = {}
@@ -169,6 +173,20 @@ def read_table(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
     return listed
 
 
+def name_table(images: Sequence[Source] | str | os.PathLike[str], dates: Days | None) -> str | None:
+    """Return the path of the table that tells the days, None where there is none.
+
+    Examples
+    --------
+    >>> name_table("scenes.csv", None), name_table(["a.tif", "b.tif"], ["2020-01-01", "2021-01-01"])
+    ('scenes.csv', None)
+    """
+    for given in (dates, images):
+        if isinstance(given, str | os.PathLike):
+            return os.fspath(given)
+    return None
+
+
 def read_item(path: str | os.PathLike[str]) -> tuple[Source, str]:
     """Return the rasters of a STAC item and its day.
 
@@ -214,34 +232,45 @@ def _describe(source: Source, given: str | None, nodata: float | None) -> Dated:
         if day := _guess(text):
             said = f"{path.name}: taken as of {day}, no day is known"
             return Dated(source, scene, day, said)
-    msg = (
-        f"the day of {name} is not known: neither tags nor name tell it; name it by its day "
-        "(2020-06-09.tif) or give a table (--dates TABLE.csv with path,date)"
-    )
+    what = "name it by its day (2020-06-09.tif), give --dates TABLE.csv, or leave it out"
+    if path.is_dir():
+        what = f"if it holds a file a date, {_advise(source)}, else name it by its day"
+    msg = f"the day of {name} is not known: neither tags nor name tell it; {what}"
     raise InputError(msg)
 
 
+def _advise(source: Source) -> str:
+    """Say how to give more dates; a folder may hold a file a date."""
+    name = _name(source)
+    return f"give its files ({Path(name)}/*.tif)" if Path(name).is_dir() else "give more images"
+
+
 def _parse(text: str, name: str) -> date:
-    guessed = _guess(text) if len(text) < 8 else None
+    whole = _MONTH.fullmatch(text)
     try:
-        return guessed or date.fromisoformat(text[:10])
+        if whole:
+            return date(int(whole[1]), int(whole[2] or 1), 1)
+        return date.fromisoformat(text[:10])
     except ValueError as error:
         msg = f"'{text}' is not a day of {name}; write YYYY-MM-DD"
         raise UsageError(msg) from error
 
 
 def _guess(text: str) -> date | None:
-    """Return the first day of the year or month in a text.
+    """Return the first day of the year or month in a text; sooner a past one than one to come.
 
     Examples
     --------
-    >>> _guess("landsat_1995"), _guess("2017-04_median"), _guess("scene 7")
+    >>> _guess("2048px_1995"), _guess("2017-04_median"), _guess("scene 7")
     (datetime.date(1995, 1, 1), datetime.date(2017, 4, 1), None)
     """
-    for year, month in _MONTH.findall(text):
-        if not month or 1 <= int(month) <= 12:
-            return date(int(year), int(month or 1), 1)
-    return None
+    days = [
+        date(int(year), int(month or 1), 1)
+        for year, month in _MONTH.findall(text)
+        if not month or 1 <= int(month) <= 12
+    ]
+    today = datetime.now(UTC).date()
+    return next((day for day in days if day <= today), days[0] if days else None)
 
 
 def _same(first: Source, second: Source) -> bool:

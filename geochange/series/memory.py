@@ -12,12 +12,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from geochange.errors import InputError, InputNotFoundError, OutputExistsError
+from geochange.errors import InputError, InputNotFoundError, OutputExistsError, UsageError
 from geochange.io.files.atomic import explain_failure
 from geochange.io.files.outputs import write_json
+from geochange.io.rasters.masks import VectorMask
 from geochange.version import __version__
 
 FACTS_NAME = "state.json"
@@ -49,6 +51,8 @@ class StateFacts:
     tile_size : int
     settings : mapping
         Of the run, for the runs that follow.
+    area : tuple of str
+        Polygons of the area of interest in the CRS of the grid, as WKT; none where all counts.
     """
 
     method: str
@@ -62,6 +66,13 @@ class StateFacts:
     grid: Mapping[str, Any]
     tile_size: int
     settings: Mapping[str, Any]
+    area: tuple[str, ...] = ()
+
+    @property
+    def aoi(self) -> VectorMask | None:
+        """The area of interest, on the grid."""
+        polygons = tuple(shapely.from_wkt(text) for text in self.area)
+        return VectorMask(polygons, self.geobox) if polygons else None
 
     @property
     def geobox(self) -> GeoBox:
@@ -102,8 +113,8 @@ def read_facts(folder: str | os.PathLike[str]) -> StateFacts:
             msg = f"{folder} was written by another version of geochange; make the state anew"
             raise InputError(msg)
         content.pop("geochange")
-        for name in ("days", "sources", "bands", "roles"):
-            content[name] = tuple(content[name])
+        for name in ("days", "sources", "bands", "roles", "area"):
+            content[name] = tuple(content.get(name, ()))
         return StateFacts(**content)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, InputError):
@@ -112,37 +123,64 @@ def read_facts(folder: str | os.PathLike[str]) -> StateFacts:
         raise InputError(msg) from error
 
 
-def check_state_target(folder: str | os.PathLike[str], *, overwrite: bool) -> None:
-    """Refuse a place for a state that holds something else.
+def check_state_target(folder: str | os.PathLike[str], output: Path, *, overwrite: bool) -> None:
+    """Refuse a place for a state that holds something else, or is to hold the output.
 
     Raises
     ------
-    OutputExistsError
+    UsageError, OutputExistsError
     """
     target = Path(folder)
+    if output.resolve().is_relative_to(target.resolve()):
+        msg = f"the state {target} cannot hold the output {output}; give two folders"
+        raise UsageError(msg)
     if not target.exists():
         return
-    is_state = (target / FACTS_NAME).is_file()
-    if not is_state and (not target.is_dir() or any(target.iterdir())):
-        msg = f"{target} exists and is no state of a series; choose another --state"
-        raise OutputExistsError(msg)
-    if is_state and not overwrite:
+    _require_state(target)
+    if (target / FACTS_NAME).is_file() and not overwrite:
         msg = f"{target} holds a state; add to it (--add FILES), or replace it (--overwrite)"
         raise OutputExistsError(msg)
 
 
-def put_state(scratch: Path, facts: StateFacts, target: str | os.PathLike[str]) -> None:
-    """Complete a state and move it into place; an older one stays until then.
+def _require_state(target: Path) -> None:
+    """Refuse what is neither a state nor an empty folder."""
+    is_state = (target / FACTS_NAME).is_file()
+    if not is_state and (not target.is_dir() or any(target.iterdir())):
+        msg = f"{target} exists and is no state of a series; choose another --state"
+        raise OutputExistsError(msg)
+
+
+def write_facts(folder: Path, facts: StateFacts) -> None:
+    """Complete a state: without its facts a folder is none."""
+    content = {"kind": KIND, "format": FORMAT, "geochange": __version__, **facts.store()}
+    write_json(folder / FACTS_NAME, content)
+
+
+def put_state(
+    scratch: Path, target: str | os.PathLike[str], known: StateFacts | None = None
+) -> None:
+    """Move a complete state into place; an older one stays until then.
+
+    Parameters
+    ----------
+    scratch : Path
+        Of :func:`write_facts`; where it is no state, nothing is done.
+    target : path
+    known : StateFacts, optional
+        What the older state must still be.
 
     Raises
     ------
+    OutputExistsError
+        Another run has changed the state meanwhile, or something else is there.
     OutputError, ResourceError
     """
+    if not (scratch / FACTS_NAME).is_file():
+        return
     place = Path(target).resolve()
-    write_json(
-        scratch / FACTS_NAME,
-        {"kind": KIND, "format": FORMAT, "geochange": __version__, **facts.store()},
-    )
+    if known is not None and read_facts(place).days != known.days:
+        msg = f"another run has added dates to {place} meanwhile; add those of this run again"
+        raise OutputExistsError(msg)
     token = secrets.token_hex(6)
     fresh = place.with_name(f".{place.name}.{token}.new")
     old = place.with_name(f".{place.name}.{token}.old")
@@ -151,6 +189,7 @@ def put_state(scratch: Path, facts: StateFacts, target: str | os.PathLike[str]) 
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(scratch, fresh)
             if place.exists():
+                _require_state(place)
                 place.replace(old)
             fresh.replace(place)
         finally:

@@ -37,7 +37,7 @@ SAMPLE_EVERY = 7
 
 
 class SeriesNetwork:
-    """Find change with a network for series from a checkpoint of ``geochange train``.
+    """A trained network for series; knows its bands, pixel size and threshold.
 
     The network says of each pixel how surely it changed and which date shows that first; how much
     it changed is the difference of its medians before and after. Everything but the pixels comes

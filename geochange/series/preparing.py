@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +15,7 @@ from geochange.engine.preparing import Memory, find_anew
 from geochange.engine.registering import register_pair
 from geochange.engine.screening import screen_pair
 from geochange.engine.stages import Stages
-from geochange.errors import UsageError
+from geochange.errors import DataWarning, UsageError
 from geochange.io.grids.displacement import Displacement
 from geochange.io.rasters.scene import DateReader
 from geochange.radiometry.cloudiness import CLOUDY, CloudReader, Clouds
@@ -82,10 +84,16 @@ def prepare_series(
         Leave out what looks like cloud, haze or shadow, each date's own.
     remember : callable
         See :class:`geochange.engine.preparing.Memory`.
+
+    Warns
+    -----
+    DataWarning
+        Clouds are to be left out, and there are dates in which they cannot be looked for.
     """
     check_preparation(register, normalize)
     readers, notes = list(series.readers), list(series.notes)
     found: dict[str, Any] = {}
+    unseen: list[str] = []
     for position, day in enumerate(series.days):
         if position == series.reference:
             continue
@@ -97,7 +105,11 @@ def prepare_series(
         if mask_clouds and not readers[series.reference].masks:
             readers[series.reference] = prepared.before
         found[str(day)] = facts
+        if mask_clouds and facts["clouds"]["model"] is None:
+            unseen.append(facts["clouds"]["said"])
         notes += [f"{day}: {said}" for said in prepared.notes if said]
+    for said, count in Counter(unseen).items():
+        warnings.warn(f"{count} of {len(found)} dates: {said}", DataWarning, stacklevel=2)
     return replace(series, readers=tuple(readers), notes=tuple(notes)), found
 
 

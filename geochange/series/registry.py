@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -54,12 +55,40 @@ def get_series_detector(name: str, options: Mapping[str, Any] | None = None) -> 
     if name not in BUILDERS:
         msg = f"unknown method '{name}'{suggest(name, [*BUILDERS, 'auto'])}"
         raise UsageError(msg)
+    given, known = dict(options or {}), list_series_options(name)
+    for option in given:
+        if option not in known:
+            msg = f"method '{name}' has no option '{option}'{suggest(option, known)}"
+            raise UsageError(msg)
     try:
-        return BUILDERS[name](**dict(options or {}))
+        return BUILDERS[name](**given)
     except TypeError as error:
-        reason = str(error).split("() ")[-1]
-        msg = f"method '{name}': {reason}; see its options in gc.get_series_detector"
+        listed = ", ".join(f"{option}={value!r}" for option, value in given.items())
+        msg = f"method '{name}' cannot take {listed}: an option is of the wrong kind ({error})"
         raise UsageError(msg) from error
+
+
+def list_series_options(name: str) -> dict[str, object]:
+    """Return the options of a method for series with their defaults.
+
+    Examples
+    --------
+    >>> list_series_options("cusum")
+    {'history': 12, 'slack': 0.75, 'limit_sigmas': 10.0}
+    """
+    parameters = inspect.signature(BUILDERS[name]).parameters.values()
+    return {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
+
+
+def tell_series_method(name: str) -> str:
+    """Return what a method for series is, in one line.
+
+    Examples
+    --------
+    >>> tell_series_method("step")
+    'Best single break of level, by an F test of all bands'
+    """
+    return (inspect.getdoc(BUILDERS[name]) or "").partition("\n")[0].rstrip(".")
 
 
 def choose_series_method(days: Ordinals) -> tuple[str, str]:
@@ -77,15 +106,22 @@ def choose_series_method(days: Ordinals) -> tuple[str, str]:
     return "step", f"{len(days)} dates over {years:.1f} years: the best single step of each pixel"
 
 
-def require_enough(detector: SeriesDetector, name: str, dates: int) -> None:
+def require_enough(
+    detector: SeriesDetector, name: str, dates: int, *, keeps_state: bool = False
+) -> None:
     """Refuse a series with too few dates for a method.
 
     Raises
     ------
     InputError
     """
-    if dates < detector.least:
-        other = "--method step" if dates >= Step.least else "two of them and geochange detect"
-        need = f"{detector.least} dates or more, got {dates}"
-        msg = f"'{name}' needs {need}; give more, or take {other}"
-        raise InputError(msg)
+    if dates >= detector.least:
+        return
+    if dates < Step.least:
+        other = "take two of them and geochange detect"
+    elif keeps_state and "history" in list_series_options(name):
+        other = f"let it learn from fewer (--set history={dates - 1})"
+    else:
+        other = f"take --method {'cusum' if keeps_state else 'step'}"
+    msg = f"'{name}' needs {detector.least} dates or more, got {dates}; give more, or {other}"
+    raise InputError(msg)

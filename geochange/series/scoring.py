@@ -35,6 +35,8 @@ FIT_VALUES = 24_000_000
 FIT_PIXELS = 500_000
 TASK_BYTES = 160 * 2**20
 """What a task may hold where no limit is given."""
+MOST_TASK_BYTES = 2**30
+"""What it may hold all the same, where not even the smallest tile fits and no limit is given."""
 TILE_SIZES_PX = (512, 256, 128, 64, 32)
 MAX_LOST_SHARE = 0.5
 NO_DAY = 0
@@ -150,8 +152,11 @@ def choose_series_tile(
     wanted: int | None,
     halo: int,
     budget: int = TASK_BYTES,
+    most: int = 0,
 ) -> int:
     """Return a tile edge in pixels: what was asked for, else the largest that fits a budget.
+
+    Where none fits, the smallest may take up to ``most`` bytes: a network over many dates.
 
     Raises
     ------
@@ -173,8 +178,14 @@ def choose_series_tile(
     for size in TILE_SIZES_PX:
         if (size + 2 * halo) ** 2 * per_pixel <= budget:
             return min(size, -(-max(shape) // 16) * 16)
-    need = -(-((TILE_SIZES_PX[-1] + 2 * halo) ** 2) * per_pixel // 2**20)
-    msg = f"a task needs {need} MiB for the smallest tile; raise the limit or give fewer dates"
+    smallest = TILE_SIZES_PX[-1]
+    need = (smallest + 2 * halo) ** 2 * per_pixel
+    if need <= most:
+        return smallest
+    msg = (
+        f"a task needs {-(-need // 2**20)} MiB for the smallest tile; allow more (--memory-limit), "
+        "give fewer dates or take another method"
+    )
     raise ResourceError(msg)
 
 

@@ -41,20 +41,26 @@ class Series:
         The one grid, that of the reference date.
     reference : int
         Position of the date to which grids, places and values of the others are brought.
-    aoi : Mask or None
+    aoi : VectorMask or None
     scenes : tuple of Scene
         The files behind the dates.
     notes : tuple of str
         What opening did.
+    names : tuple of (str, str or None)
+        Names and roles of the bands, where not those of the reference date's files count.
+    masks : tuple of str or None
+        The file that masks each date, where there are masks.
     """
 
     readers: tuple[DateReader, ...]
     days: tuple[date, ...]
     geobox: GeoBox
     reference: int = 0
-    aoi: Mask | None = None
+    aoi: VectorMask | None = None
     scenes: tuple[Scene, ...] = ()
     notes: tuple[str, ...] = ()
+    names: tuple[tuple[str, str | None], ...] = ()
+    masks: tuple[str | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.readers)
@@ -68,11 +74,15 @@ class Series:
     @property
     def bands(self) -> tuple[str, ...]:
         """Names of the bands, as the reference date calls them."""
+        if self.names:
+            return tuple(name for name, _ in self.names)
         return self.readers[self.reference].bands
 
     @property
     def roles(self) -> tuple[str | None, ...]:
         """Common-name roles of the bands."""
+        if self.names:
+            return tuple(role for _, role in self.names)
         return self.readers[self.reference].roles
 
     @property
@@ -128,6 +138,7 @@ class Series:
             readers=tuple(self.readers[i] for i in positions),
             days=tuple(self.days[i] for i in positions),
             scenes=tuple(self.scenes[i] for i in positions),
+            masks=tuple(self.masks[i] for i in positions) if self.masks else (),
             reference=list(positions).index(self.reference),
         )
 
@@ -181,9 +192,6 @@ def open_series(
     >>> len(series), series.shape, series.days[0]  # doctest: +SKIP
     (3, (697, 377), datetime.date(1985, 1, 1))
     """
-    if masks is not None and isinstance(images, Sequence) and len(masks) != len(images):
-        msg = f"{len(masks)} masks for {len(images)} images; give one an image, or None"
-        raise UsageError(msg)
     found = list_dates(images, dates, nodata)
     position = find_reference([one.day for one in found], reference)
     grid = found[position].scene.geobox
@@ -194,19 +202,18 @@ def open_series(
         polygons = parse_aoi(aoi, grid)
         geobox = crop_to_polygons(grid, polygons)
         area = VectorMask(tuple(polygons), geobox)
-    given = _order_masks(images, found, masks)
+    given = order_masks(images, found, masks)
     readers, notes = [], [note]
     for one, scene, index, mask in zip(found, scenes, table, given, strict=True):
-        opened: tuple[Mask, ...] = ()
-        notes += [said for said in (one.said, *scene.notes) if said]
-        if mask is not None:
-            opener, said = open_mask(mask, geobox, scene.geobox, mask_codes)
-            opened = (opener,)
-            notes.append(f"{one.day}: {said}")
+        opened, said = open_own_mask(mask, one.day, scene, geobox, mask_codes)
+        notes += [note for note in (one.said, *scene.notes, said) if note]
         readers.append(read_date(scene, index, geobox, resampling, opened))
     days = tuple(one.day for one in found)
     notes = [*_describe_series(days, geobox, position), *notes, *_say_warped(days, readers)]
-    return Series(tuple(readers), days, geobox, position, area, tuple(scenes), tuple(notes))
+    return Series(
+        tuple(readers), days, geobox, position, area, tuple(scenes), tuple(notes),
+        masks=name_masks(given),
+    )  # fmt: skip
 
 
 def find_reference(days: Sequence[date], reference: str | int) -> int:
@@ -290,20 +297,45 @@ def match_all(
     return [[known[band] for band in common] for known in maps], note
 
 
-def _order_masks(
+def order_masks(
     images: Any, found: Sequence[Dated], masks: Sequence[MaskOf] | None
 ) -> list[MaskOf]:
-    """Return the mask of each date in order of time."""
+    """Return the mask of each date in order of time.
+
+    Raises
+    ------
+    UsageError, InputError
+        Not one an image, or images that are tables or STAC items.
+    """
     if masks is None:
         return [None] * len(found)
     if isinstance(images, str | os.PathLike):
         msg = "masks go with a list of images, not with a table; give the images"
+        raise UsageError(msg)
+    if len(masks) != len(images):
+        msg = f"{len(masks)} masks for {len(images)} images; give one an image, or None"
         raise UsageError(msg)
     listed = [str(image) for image in images]
     if any(str(one.source) not in listed for one in found):
         msg = "masks go with a list of rasters, not with STAC items; give the rasters"
         raise InputError(msg)
     return [masks[listed.index(str(one.source))] for one in found]
+
+
+def name_masks(given: Sequence[MaskOf]) -> tuple[str | None, ...]:
+    """Return the paths of masks; none where no date has one."""
+    named = tuple(None if one is None else os.fspath(one) for one in given)
+    return named if any(named) else ()
+
+
+def open_own_mask(
+    mask: MaskOf, day: date, scene: Scene, geobox: GeoBox, codes: Sequence[int] | None
+) -> tuple[tuple[Mask, ...], str]:
+    """Open the mask of a date on a grid, where it has one, and say what masks."""
+    if mask is None:
+        return (), ""
+    opened, said = open_mask(mask, geobox, scene.geobox, codes)
+    return (opened,), f"{day}: {said}"
 
 
 def _describe_series(days: Sequence[date], geobox: GeoBox, reference: int) -> list[str]:

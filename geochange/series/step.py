@@ -11,6 +11,7 @@ from scipy.special import fdtri
 
 from geochange.blocks import BoolArray, FloatArray
 from geochange.errors import UsageError
+from geochange.series.levels import measure_levels
 from geochange.series.noise import measure_noise
 from geochange.series.protocol import Found, IntArray, Ordinals, SeriesBlock, rate
 from geochange.series.regression import YEAR, Doubles, add, harmonic_terms, solve
@@ -94,7 +95,7 @@ class Step:
         """Learn the noise of the scene and the level of each date."""
         kept = list(blocks)
         self.noise_ = measure_noise(kept)
-        self.levels_ = _measure_levels(kept) if self.relative else None
+        self.levels_ = measure_levels(kept) if self.relative else None
         return self
 
     def bytes_per_pixel(self, dates: int, bands: int) -> int:
@@ -224,19 +225,3 @@ def _date(place: Doubles, known: BoolArray, days: Ordinals) -> tuple[IntArray, I
     before = np.take_along_axis(latest, np.maximum(position - 1, 0)[None], 0)[0]
     since = np.where(stepped & (before >= 0), days[np.maximum(before, 0)], 0).astype(np.int32)
     return day, since
-
-
-def _measure_levels(blocks: Iterable[SeriesBlock]) -> Doubles:
-    """Return the median of every band at every date, less that over the dates, (T, C)."""
-    kept = list(blocks)
-    dates, bands = kept[0].images.shape[:2]
-    levels = np.full((dates, bands), np.nan)
-    for date in range(dates):
-        parts = [block.images[date][:, block.valid[date]][:, ::7] for block in kept]
-        values = np.concatenate(parts, axis=1)
-        if values.shape[1]:
-            levels[date] = np.median(values, axis=1)
-    seen = ~np.isnan(levels[:, 0])
-    middle = np.median(levels[seen], axis=0) if seen.any() else np.zeros(bands)
-    found: Doubles = np.where(seen[:, None], levels - middle, 0.0)
-    return found

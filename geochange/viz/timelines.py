@@ -15,6 +15,8 @@ VIRIDIS = ("#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725")
 BAND_COLOURS = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito 2008."""
 PLOT = (420, 150)
+YEAR_STEPS = (1, 2, 5, 10, 20, 50, 100, 10_000)
+"""Years between the marks of a plot."""
 MARGIN = (46, 10, 8, 22)
 """Left, right, top and bottom of a plot in pixels."""
 
@@ -119,8 +121,8 @@ def _axes(days: Sequence[date], low: float, high: float, across: Any, down: Any)
             f'<text x="{left - 4}" y="{y + 3:.1f}" text-anchor="end" {style}>{value:g}</text>'
         )
     years = range(days[0].year, days[-1].year + 2)
-    step = max(1, -(-len(years) // 7))
-    marks = [date(year, 1, 1) for year in years if (year - days[0].year) % step == 0]
+    step = next(step for step in YEAR_STEPS if len(years) <= 9 * step)
+    marks = [date(year, 1, 1) for year in years if year % step == 0]
     inside = [mark for mark in marks if days[0] <= mark <= days[-1]] or [days[0], days[-1]]
     text = (lambda d: str(d.year)) if len(inside) > 2 else (lambda d: d.isoformat())
     parts += [

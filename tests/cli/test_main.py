@@ -88,6 +88,9 @@ def test_info_align_vectorize_evaluate_export(capsys, pair, tmp_path):
     assert "  irmad" in out
     code, out, _ = run(capsys, "methods", "irmad")
     assert "--set" in out
+    code, out, _ = run(capsys, "methods", "cusum")
+    assert "many dates" in out
+    assert "--set history=12" in out
 
 
 def test_bad_input_is_one_line_with_its_code_and_leaves_nothing(

@@ -53,3 +53,15 @@ def test_info_shows_a_series(paths, capsys):
     printed = capsys.readouterr().out
     assert "6 dates from 2015-01-01 to 2017-09-27" in printed
     assert "step: 6 dates" in printed
+
+
+def test_a_mask_goes_with_an_added_date(paths, write_raster, tmp_path, capsys):
+    state = str(tmp_path / "state")
+    first = ["series", *paths[:5], "-o", str(tmp_path / "out"), "--state", state]
+    assert main([*first, "--set", "history=3", "-q"]) == 0
+    mask = str(write_raster("mask.tif", np.ones((1, 24, 24), np.uint8)))
+    add = ["series", "--state", state, "--add", paths[5], "--json", "-q", "-o"]
+    assert main([*add, str(tmp_path / "two"), "--masks", f"{mask},{mask}"]) == 2
+    assert "2 masks for 1 images" in capsys.readouterr().err
+    assert main([*add, str(tmp_path / "more"), "--masks", mask]) == 0
+    assert f"--masks {mask}" in json.loads(capsys.readouterr().out)["command"]

@@ -24,6 +24,9 @@ def folder(write_raster, tmp_path):
     for year in (2010, 2011, 2012):
         write_raster(f"cloudy_{year}-06-01.tif", np.zeros_like(image), nodata=0)
     (tmp_path / "days.csv").write_text("path,date\n2010-06-01.tif,2010-06-01\nscene.tif,2009-13-40")
+    (tmp_path / "months.csv").write_text("path,date\nscene.tif,2010\n2010-06-01.tif,2012-6")
+    write_raster("all/a.tif", image[:1], nodata=0)
+    write_raster("2015_all/a.tif", image[:1], nodata=0)
     (tmp_path / "empty.csv").write_text("path,date\n")
     return tmp_path
 
@@ -39,11 +42,14 @@ def run(folder, monkeypatch, capsys, *names):
     [
         (GOOD[:1], 4, ["two dates or more, got 1", "give more images"]),
         ((), 4, ["two dates or more, got 0"]),
+        (("all",), 4, ["if it holds a file a date", "give its files (all/*.tif)"]),
+        (("2015_all",), 4, ["got 1 (2015_all)", "give its files (2015_all/*.tif)"]),
         (GOOD[:2], 4, ["needs 3 dates or more, got 2", "geochange detect"]),
         ((*GOOD, GOOD[0]), 4, ["2010-06-01.tif is given twice"]),
         ((*GOOD, "again/2012-06-01.tif"), 4, ["both of 2012-06-01", "keep one of them"]),
         ((*GOOD, "scene.tif"), 4, ["day of scene.tif is not known", "--dates"]),
         (("days.csv",), 2, ["'2009-13-40' is not a day", "YYYY-MM-DD"]),
+        (("months.csv",), 2, ["'2012-6' is not a day", "YYYY-MM-DD"]),
         (("empty.csv",), 4, ["a table of dates has the columns path,date"]),
         ((*GOOD, "four_2016-06-01.tif"), 4, ["has 4 bands", "has 3", "leave it out"]),
         ((*GOOD, "far_2016-07-01.tif"), 4, ["does not overlap", "leave it out"]),

@@ -44,6 +44,22 @@ def test_light_of_a_date_is_no_step():
     assert (run(images, valid, days, relative=False).score > 0.5).mean() > 0.9
 
 
+@pytest.mark.parametrize("partial", [[7], [5, 6, 7], [0, 2, 4, 6]])
+def test_dates_that_show_only_the_dark_half_of_a_scene_are_no_step(partial):
+    images, valid, days = make(height=0.0)
+    images[:, :, :, 25:] += 3000
+    valid[partial, :, 27:] = False
+    assert (run(images, valid, days).score > 0.5).mean() < 0.01
+
+
+def test_light_of_a_date_is_no_step_where_dates_show_different_parts():
+    images, valid, days = make(height=0.0)
+    images[:, :, :, 25:] += 3000
+    images[4:] += 400
+    valid[::2, :, 27:] = False
+    assert (run(images, valid, days).score > 0.5).mean() < 0.01
+
+
 def test_single_clouds_are_no_step():
     images, valid, days = make(height=0.0)
     images[3, :, 5:8] += 3000

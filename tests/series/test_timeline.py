@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from geochange.errors import InputError, OutputExistsError, UsageError
+from geochange.errors import DataWarning, InputError, OutputExistsError, UsageError
 from geochange.timeline import detect_series, update_series
 
 from .conftest import BUILT, SIZE, days_from, make_images
@@ -198,7 +198,7 @@ def test_bad_series_leave_nothing(paths, write_raster, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(UsageError, match="unknown method 'stepp'; did you mean 'step'"):
         detect_series(paths, out, method="stepp")
-    with pytest.raises(UsageError, match="method 'step'"):
+    with pytest.raises(UsageError, match="method 'step' has no option 'windw'"):
         detect_series(paths, out, method="step", options={"windw": 3})
     with pytest.raises(InputError, match="needs 18 dates"):
         detect_series(paths, out, method="harmonic-break")
@@ -242,3 +242,10 @@ def test_time_filters_go_through_the_job(paths, tmp_path):
         paths, tmp_path / "out", denoise="median", denoise_window=3, fill="linear"
     )
     assert (result.read_days()[BUILT] == np.datetime64(result.days[5])).mean() > 0.9
+
+
+def test_clouds_that_cannot_be_looked_for_are_told(paths, write_series, tmp_path):
+    images = make_images(4, 2)[:, 1:3]
+    bare = write_series(images, days_from(date(2021, 6, 1), 4, 365), names=("a", "b"))
+    with pytest.warns(DataWarning, match="3 of 3 dates: clouds: not looked for"):
+        detect_series(bare, tmp_path / "out", mask_clouds=True)

@@ -28,6 +28,7 @@ from geochange.exports.reports.seriesreport import (
 )
 from geochange.exports.serieslayers import (
     DayTotal,
+    choose_zero,
     total_days,
     write_dated_changes,
     write_dates,
@@ -92,7 +93,7 @@ class SeriesFindings:
     @property
     def zero(self) -> date:
         """Day that ``date.tif`` stores as 0."""
-        return date(self.days[0].year, 1, 1)
+        return choose_zero(self.days[0])
 
 
 def write_series_products(

@@ -10,16 +10,20 @@ from typing import Any
 
 from geochange.alignment.grid import describe_grid
 from geochange.io.provenance import describe_file, describe_raster_files, hash_run
+from geochange.io.rasters.scene import Scene
 from geochange.maps.threshold import Threshold
 from geochange.series.memory import StateFacts
 from geochange.series.stack import Series
 from geochange.version import __version__, installed_versions
 
+OF_AN_ADDITION = ("dates", "masks")
+"""Settings that are given anew with the dates that are added to a state."""
+
 
 def fingerprint_series(
     series: Series, settings: Mapping[str, Any], known: StateFacts | None
 ) -> tuple[list[dict[str, Any]], str]:
-    """Return day and files, with size and hash, of every date, and the key of a run with them.
+    """Return day, source and hashed files of every date, and the key of a run with them.
 
     Parameters
     ----------
@@ -32,6 +36,7 @@ def fingerprint_series(
     inputs: list[dict[str, Any]] = [
         {
             "date": day.isoformat(),
+            "source": _name_source(scene),
             "files": [fact for file in scene.files for fact in describe_raster_files(file.path)],
         }
         for day, scene in zip(series.days, series.scenes, strict=True)
@@ -45,6 +50,11 @@ def fingerprint_series(
             describe_file(one) for one in listed if isinstance(one, str) and Path(one).is_file()
         ]
     return inputs, hash_run([one["files"] for one in inputs], contents, __version__)
+
+
+def _name_source(scene: Scene) -> str | list[str]:
+    names = [file.path for file in scene.files]
+    return names[0] if len(names) == 1 else names
 
 
 def describe_series_run(
@@ -67,6 +77,7 @@ def describe_series_run(
         ``name``, ``reason``, ``options`` and what was learned.
     threshold : Threshold
     settings : mapping
+        ``masks`` in the order of the dates.
     geobox : GeoBox
     days : sequence of date
         All that the result speaks of.
@@ -81,7 +92,7 @@ def describe_series_run(
         "kind": "series",
         "fingerprint": key,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": repeat_series(inputs, settings, state),
+        "command": repeat_series([one["source"] for one in inputs], settings, state),
         "days": [day.isoformat() for day in days],
         "inputs": list(inputs),
         "grid": describe_grid(geobox),
@@ -93,22 +104,42 @@ def describe_series_run(
     }
 
 
-def repeat_series(
-    inputs: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], state: str | None
-) -> str:
-    """Return the command line that repeats a run."""
-    files = [str(one["files"][0]["path"]) for one in inputs]
+def repeat_series(sources: Sequence[Any], settings: Mapping[str, Any], state: str | None) -> str:
+    """Return the command line that repeats a run.
+
+    Parameters
+    ----------
+    sources : sequence of path or list of paths
+        What each date was read from.
+    settings : mapping
+    state : str or None
+        State to which the dates were added.
+
+    Examples
+    --------
+    >>> repeat_series([["B3.tif", "B4.tif"], "b.tif"], {"masks": [None, "clouds.tif"]}, None)
+    'geochange series B3.tif,B4.tif b.tif -o OUT --masks -,clouds.tif'
+    """
+    files = [one if isinstance(one, str) else ",".join(one) for one in sources]
     if state is not None:
         added = [word for name in files for word in ("--add", name)]
-        return shlex.join(["geochange", "series", "--state", state, *added, "-o", "OUT"])
-    words = ["geochange", "series", *files, "-o", "OUT"]
+        words = ["geochange", "series", "--state", state, *added, "-o", "OUT"]
+        settings = {name: settings.get(name) for name in OF_AN_ADDITION}
+    else:
+        words = ["geochange", "series", *files, "-o", "OUT"]
     for name, value in settings.items():
+        option = f"--{name.replace('_', '-')}"
         if name == "options":
-            for option, setting in value.items():
-                words += ["--set", f"{option}={setting}"]
+            for key, setting in value.items():
+                words += ["--set", f"{key}={setting}"]
         elif isinstance(value, bool):
-            words += [f"--{name.replace('_', '-')}"] if value else []
-        elif value is not None and name != "masks":
-            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-            words += [f"--{name.replace('_', '-')}", text]
+            words += [option] if value else []
+        elif value is not None:
+            words += [option, _write(value)]
     return shlex.join(words)
+
+
+def _write(value: Any) -> str:
+    """Write the value of an option; a dash stands for none in a list."""
+    listed = value if isinstance(value, list) else [value]
+    return ",".join("-" if one is None else str(one) for one in listed)

@@ -142,9 +142,8 @@ class SeriesChipMaker:
         corners = [
             int(rng.integers(0, max(1, edge - size + 1))) for edge in (part.height, part.width)
         ]
-        changed = np.argwhere(crop(stack) >= 0) if rich else np.zeros((0, 2), np.int64)
-        if len(changed):
-            middle = changed[rng.integers(len(changed))]
+        if rich and len(stack.changed):
+            middle = stack.changed[rng.integers(len(stack.changed))]
             spread = rng.integers(0, size, 2)
             corners = [
                 int(np.clip(at - off, 0, max(0, edge - size)))

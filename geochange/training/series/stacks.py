@@ -5,10 +5,12 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geochange.errors import BandError, InputError, InputNotFoundError
 from geochange.series.stack import Series, open_series
@@ -46,6 +48,11 @@ class Stack:
     def pixels(self) -> int:
         """Pixels of the part that is used."""
         return self.window.height * self.window.width
+
+    @cached_property
+    def changed(self) -> NDArray[np.intp]:
+        """Rows and columns in the window of pixels that are known to change, intp (n, 2)."""
+        return np.argwhere(crop(self) >= 0)
 
 
 @dataclass(frozen=True)

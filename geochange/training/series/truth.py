@@ -55,15 +55,17 @@ def _read_raster(path: Path, series: Series) -> Truth:
         if dataset.shape != series.shape:
             msg = f"{path} has {dataset.shape} px, the series {series.shape}; label it on its grid"
             raise InputError(msg)
-        counted = dataset.read(1).astype(np.int64)
+        stored = dataset.read(1)
         nodata, listed = dataset.nodata, dataset.tags().get("DATES", "")
-    unknown = counted == (255 if nodata is None or nodata == 0 else int(nodata))
+    unknown = (stored == (nodata or 255)) | np.isnan(stored)
+    counted = np.where(unknown, 0, stored).astype(np.int64)
     places = _find_places(listed.split(","), series, path) if listed else np.arange(len(series))
-    if int(counted[~unknown].max(initial=0)) > len(places) or int(counted.min()) < 0:
-        msg = f"{path} names date {int(counted[~unknown].max())} of {len(places)}; count from 1"
-        raise InputError(msg)
+    for named in (int(counted.min()), int(counted.max())):
+        if not 0 <= named <= len(places):
+            msg = f"{path} names date {named} of {len(places)}; count from 1, 0 is no change"
+            raise InputError(msg)
     table = np.concatenate([[NO_CHANGE], places])
-    truth: Truth = table[np.where(unknown, 0, counted)].astype(np.int16)
+    truth: Truth = table[counted].astype(np.int16)
     truth[unknown] = UNKNOWN_DATE
     return truth
 

@@ -238,7 +238,7 @@ def test_a_run_tells_what_was_left_out_and_can_be_gone_on_with(
 def test_a_screened_run_that_was_interrupted_goes_on_to_the_same_bytes(
     write_raster, pair, screen, tmp_path, monkeypatch, most_seen
 ):
-    monkeypatch.setattr("geochange.detectors.screened.MOST_SEEN", most_seen)
+    monkeypatch.setattr("geochange.detectors.wrappers.screened.MOST_SEEN", most_seen)
     paths = [
         write_raster(f"{name}.tif", getattr(pair, name), names=("pan",), nodata=np.nan)
         for name in ("before", "after")
@@ -274,7 +274,7 @@ def test_a_scene_that_would_be_seen_all_the_same_is_not_screened(pair, screen, m
     plain, screened = ContextDetector(), Screened(ContextDetector(), network, recall=0.99)
     margins = screened.halo, screened.step
     assert margins == (-(-plain.halo // CELL) * CELL, CELL)
-    monkeypatch.setattr("geochange.detectors.screened.MOST_SEEN", 0.0)
+    monkeypatch.setattr("geochange.detectors.wrappers.screened.MOST_SEEN", 0.0)
     for detector in (plain, screened):
         detector.fit(pair.blocks(plan_tiles(plain, pair.shape, 64)))
     assert (screened.halo, screened.step) == (plain.halo, 1)

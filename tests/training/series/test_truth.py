@@ -43,6 +43,18 @@ def test_a_raster_counts_the_dates_of_its_tag(series, write_raster):
     assert (plain[2, 3], plain[6, 7]) == (1, 0)
 
 
+@pytest.mark.parametrize(("kind", "unknown"), [(np.int16, -1), (np.float32, np.nan)])
+def test_nodata_of_any_kind_is_unknown(series, write_raster, kind, unknown):
+    counted = np.zeros((1, 12, 16), kind)
+    counted[0, 2, 3], counted[0, 8, 8] = 2, unknown
+    truth = read_truth(write_raster("s/truth.tif", counted, nodata=unknown), series)
+    assert (truth[2, 3], truth[8, 8], truth[0, 0]) == (1, -2, -1)
+    with pytest.raises(InputError, match="names date -1 of 5"):
+        read_truth(
+            write_raster("s/odd.tif", np.where(counted == 2, 0, -1).astype(np.int16)), series
+        )
+
+
 def test_polygons_say_the_day_in_a_field(series, tmp_path):
     left, top = 500_000, 5_000_000
     shapes = [box(left, top - 40, left + 30, top), box(left + 100, top - 120, left + 160, top - 90)]
