@@ -5,10 +5,10 @@ changed from unchanged ones, by the labels and by what network ``building`` find
 ``--models`` of several seeds there is one row a network.
 
 The second is about scenes: mosaics of such squares, few of which hold labelled change, each run
-with and without ``--screen``, twice in turns. The least processor time counts, of the stage that
-scores and of the whole run. ``label recall`` is the share of the labelled pixels that the plain run
-finds, ``of it kept`` how many of those the screened run still finds, ``of all found kept`` the same
-with false alarms counted in.
+with and without ``--screen``. Processor time counts: of scoring, tile by tile in turns (see
+``turns.py``), of learning before it, and of the whole run. ``label recall`` is the share of the
+labelled pixels that the plain run finds, ``of it kept`` how many of those the screened run still
+finds, ``of all found kept`` the same with false alarms counted in.
 """
 
 from __future__ import annotations
@@ -27,10 +27,13 @@ from affine import Affine
 from numpy.typing import NDArray
 from scipy.ndimage import shift
 from tables import describe_machine, format_table, tell
+from turns import time_scoring
 
 from geochange.alignment.pair import open_pair
+from geochange.detectors.choosing import build_detector, name_network, settle_method
 from geochange.detectors.imagenetwork import ImageNetwork
 from geochange.detectors.network import NetworkDetector
+from geochange.detectors.screened import put_screen
 from geochange.evaluation.ranking import ScoreHistogram
 from geochange.io.rasters.rasterfile import open_dataset
 from geochange.io.stores.score import encode_score
@@ -172,18 +175,12 @@ def _write(path: Path, pixels: Array, place: Mapping[str, Any] = PLACE) -> Path:
     return path
 
 
-def run(before: Path, after: Path, output: Path, **options: Any) -> tuple[Any, float, float]:
-    """Return a run's result and the processor seconds of its scoring and of all of it."""
-    marks: dict[tuple[str, bool], float] = {}
-
-    def note(stage: str, done: int, total: int) -> None:
-        marks.setdefault((stage, False), time.process_time())
-        marks[stage, True] = time.process_time()
-
+def run(before: Path, after: Path, output: Path, **options: Any) -> tuple[Any, float]:
+    """Return a run's result and its processor seconds."""
     start = time.process_time()
-    result = detect(before, after, output, threads=1, overwrite=True, on_progress=note,
+    result = detect(before, after, output, threads=1, overwrite=True,
                     register="off", normalize="off", **options)  # fmt: skip
-    return result, marks["score", True] - marks["score", False], time.process_time() - start
+    return result, time.process_time() - start
 
 
 def screen_scene(
@@ -193,12 +190,18 @@ def screen_scene(
     """Return a row of the second table."""
     before, after, label = paths
     chosen = {"screen": screen, "screen_recall": recall}
-    took = []
-    for _ in range(REPEATS):  # in turns: what else runs on the machine slows both
-        plain, *seconds = run(before, after, folder / "plain", **options)
-        screened, *others = run(before, after, folder / "screened", **options, **chosen)
-        took.append([*seconds, *others])
-    score_s, whole_s, score_1, whole_1 = np.min(took, axis=0)
+    plain, whole_s = run(before, after, folder / "plain", **options)
+    screened, whole_1 = run(before, after, folder / "screened", **options, **chosen)
+    pair = open_pair(before, after)
+    named = name_network(
+        options.get("method", "auto"), options.get("model"), options.get("options")
+    )
+    choice = settle_method(*named, pair.traits)
+    detectors = [
+        put_screen(build_detector(choice), *behind, pair.traits)
+        for behind in ((None, None), (screen, recall))
+    ]
+    fits, (score_s, score_1) = time_scoring(detectors, pair, TILE_PX, folder, REPEATS)
     masks = []
     for result in (plain, screened):
         with open_dataset(str(result.path / "mask.tif")) as dataset:
@@ -214,13 +217,14 @@ def screen_scene(
         "of it kept": f"{(right & kept).sum() / max(1, right.sum()):.4f}",
         "of all found kept": f"{(found & kept).sum() / max(1, found.sum()):.4f}",
         "scoring s": f"{score_s:.2f} / {score_1:.2f}", "speed-up": f"{score_s / score_1:.2f}",
+        "fit s": f"{fits[0]:.2f} / {fits[1]:.2f}",
         "whole run s": f"{whole_s:.2f} / {whole_1:.2f}",
         "speed-up of all": f"{whole_s / whole_1:.2f}",
     })  # fmt: skip
 
 
-REPEATS = 2
-"""Runs of each kind, of which the least counts: the first one also loads and checks networks."""
+REPEATS, TILE_PX = 3, 1024
+"""How often a tile is scored, of which the least time counts, and its edge."""
 GROUNDS = {"unlabelled": False, "quiet": True}
 METHODS: dict[str, dict[str, Any]] = {
     "building": {"model": "building"},
