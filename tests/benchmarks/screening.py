@@ -33,7 +33,7 @@ from geochange.alignment.pair import open_pair
 from geochange.detectors.choosing import build_detector, name_network, settle_method
 from geochange.detectors.imagenetwork import ImageNetwork
 from geochange.detectors.network import NetworkDetector
-from geochange.detectors.screened import put_screen
+from geochange.detectors.wrappers.screened import put_screen
 from geochange.evaluation.ranking import ScoreHistogram
 from geochange.io.rasters.rasterfile import open_dataset
 from geochange.io.stores.score import encode_score

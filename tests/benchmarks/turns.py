@@ -20,8 +20,8 @@ from geochange.engine.journal import ScoredTile
 from geochange.engine.runner import Runner, open_runner
 from geochange.engine.scoring import fill_tiles, fit_detector, score_block
 from geochange.engine.stages import Stages
-from geochange.io.score import SCORE_NODATA
-from geochange.io.tilestore import TileStore
+from geochange.io.stores.score import SCORE_NODATA
+from geochange.io.stores.tilestore import TileStore
 from geochange.maps.kept import Kept
 from geochange.maps.preview import PreviewGrid
 from geochange.tiles import Tile, TilePlan
