@@ -52,6 +52,7 @@ def time_scoring(
             start = time.process_time()
             fit_detector(detector, pair, Stages(runner))
             fits.append(time.process_time() - start)
+            (folder / f"{number}").mkdir(exist_ok=True)
             store = TileStore(folder / f"{number}/score", pair.geobox, size, "uint16", SCORE_NODATA)
             plans.append(plan_tiles(detector, pair.shape, size))
             stores.append(store)
