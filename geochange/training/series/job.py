@@ -73,13 +73,12 @@ def open_series_split(config: TrainConfig) -> StackSplit:
     InputError, BandError, UsageError
         Also for settings that only networks of two dates have.
     """
-    for name, given in (
-        ("start.checkpoint", config.start.checkpoint),
-        ("unlabelled.sources", config.unlabelled.sources),
-    ):
-        if given:
-            msg = f"'{name}' is not for task 'series'; leave it out"
-            raise UsageError(msg)
+    if config.start.checkpoint:
+        msg = "networks for series begin with random weights; train one anew instead of finetune"
+        raise UsageError(msg)
+    if config.unlabelled.sources:
+        msg = "'unlabelled.sources' is not for task 'series'; leave it out"
+        raise UsageError(msg)
     if config.compute.precision != "fp32":
         msg = "'compute.precision' must be 'fp32' for task 'series'"
         raise UsageError(msg)

@@ -117,7 +117,10 @@ def test_settings_and_data_that_cannot_be_are_one_line(stacks, tmp_path):
         parse_config({"task": "series", "series": {"dates": [9, 3]}})
     wrong = {
         "unknown network for series": {"model": {"name": "tinysiam"}},
-        "'start.checkpoint' is not for task": {"start": {"checkpoint": "building"}, "model": {}},
+        "networks for series begin with random weights": {
+            "start": {"checkpoint": "building"},
+            "model": {},
+        },
         "must be 'fp32'": {"compute": {"precision": "bf16"}},
     }
     for message, more in wrong.items():
