@@ -117,7 +117,8 @@ class _Cells:
 
     def __init__(self, valid: Tensor) -> None:
         self.shape = valid.shape
-        self.found = {1: valid[:, None].float()}
+        self.valid = valid[:, None].float()
+        self.found: dict[int, Tensor | None] = {}
 
     def clear(self, x: Tensor, factor: int) -> Tensor:
         """Set features of the other cells to zero.
@@ -130,10 +131,18 @@ class _Cells:
             Edge of a cell in pixels.
         """
         if factor not in self.found:
-            self.found[factor] = max_pool2d(self.found[1], factor)
-        mask = self.found[factor].to(x.dtype)
+            self.found[factor] = self._find(factor)
+        mask = self.found[factor]
+        if mask is None:
+            return x
         dates = x.shape[0] // self.shape[0]
-        return x * (mask.repeat(dates, 1, 1, 1) if dates > 1 else mask)
+        return x * (mask.repeat(dates, 1, 1, 1) if dates > 1 else mask).to(x.dtype)
+
+    def _find(self, factor: int) -> Tensor | None:
+        """Return the mask of cells; None where all hold a valid pixel, as beside a thin edge."""
+        mask = max_pool2d(self.valid, factor)
+        exported = isinstance(self.shape[-1], torch.SymInt)
+        return None if not exported and bool(mask.all()) else mask
 
 
 class _Clear:
