@@ -242,13 +242,14 @@ class NetworkDetector:
         arrays = before, after, valid
         with single_threaded():
             if squares_px:  # which are cut up anyway: no need to copy a part of a tile before
-                dates = [torch.from_numpy(np.require(a, requirements="W")) for a in arrays]
-                rated: FloatArray = predictor.rate_squares(
-                    dates[0], dates[1], dates[2], squares_px
-                ).numpy()
-                return rated
-            ordered = (np.require(array, requirements=["C", "W"]) for array in arrays)
-            score: FloatArray = predictor(*(torch.from_numpy(array) for array in ordered)).numpy()
+                first, second, known = (
+                    torch.from_numpy(np.require(a, requirements="W")) for a in arrays
+                )
+                found = predictor.rate_squares(first, second, known, squares_px)
+            else:
+                parts = (torch.from_numpy(np.require(a, requirements=["C", "W"])) for a in arrays)
+                found = predictor(*parts)
+        score: FloatArray = found.numpy()
         return score
 
     def _load(self) -> Predictor | OnnxPredictor:

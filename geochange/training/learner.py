@@ -17,7 +17,6 @@ from geochange.evaluation.counts import UNKNOWN
 from geochange.nn.inference.precision import prepare
 from geochange.nn.networks.network import ChangeNet
 from geochange.nn.networks.registry import build_model
-from geochange.nn.parts.borders import keep_to
 from geochange.training.average import WeightAverage
 from geochange.training.chips.batches import Feed
 from geochange.training.consistency import make_targets, ramp_weight
@@ -94,7 +93,7 @@ class Learner:
             return loss, loss.detach()[None]
         chosen = self.config.unlabelled
         teacher = self.average.network
-        with torch.no_grad(), self.fabric.autocast(), keep_to(teacher, views.weak_valid):
+        with torch.no_grad(), self.fabric.autocast(), teacher.keep_to(views.weak_valid):
             logits = teacher(views.weak_before, views.weak_after)
         target = make_targets(logits, views, chosen.confidence)
         before = torch.cat([batch.before, views.strong_before])

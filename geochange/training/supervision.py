@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Self
 
 import torch
@@ -12,7 +11,6 @@ from torch.nn.functional import interpolate
 from geochange.nn.learning.freezing import rest
 from geochange.nn.learning.losses import ChangeLoss, build_loss
 from geochange.nn.networks.network import ChangeNet, Trace
-from geochange.nn.parts.borders import keep_to
 from geochange.training.consistency import compare
 from geochange.training.images import judge_chips
 from geochange.training.settings.config import TrainConfig
@@ -97,17 +95,13 @@ class Supervised(nn.Module):
         float32 scalar, or (2,) with a target
             The loss of the labelled chips, then that of the others.
         """
-        with self._keep_to(valid):
+        with self.network.keep_to(valid):
             traced = self.network.trace(before, after)
         if target is None:
             return self._supervise(traced, label)
         count = len(label)
         imitated = compare(traced.logits[0][count:], target, valid[count:])
         return torch.stack([self._supervise(_take(traced, count), label), imitated])
-
-    def _keep_to(self, valid: Tensor) -> AbstractContextManager[None]:
-        """End images at nodata; a chip that is judged as a whole has no such borders."""
-        return nullcontext() if self.image is not None else keep_to(self.network, valid)
 
     def _supervise(self, traced: Trace, label: Tensor) -> Tensor:
         finest, *coarser = traced.logits

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,6 @@ from geochange.io.stores.score import SCORE_LEVELS
 from geochange.nn.checkpoints.card import Recall
 from geochange.nn.networks.network import ChangeNet
 from geochange.nn.networks.windows import STEP_PX
-from geochange.nn.parts.borders import keep_to
 from geochange.tiles import Tile, TilePlan
 from geochange.training.calibration import (
     calibrate,
@@ -142,7 +140,7 @@ class Validator:
         with torch.inference_mode():
             for batch in run_ahead(self._read, batches, self.workers):
                 there = batch.to(fabric.device)
-                with fabric.autocast(), self._keep_to(network, there):
+                with fabric.autocast(), network.keep_to(there.valid):
                     logits = network(there.before, there.after)
                 if self.image is None:
                     count_scores(totals, logits[:, 0], there.label)
@@ -151,10 +149,6 @@ class Validator:
         summed: Any = fabric.all_reduce(totals, reduce_op="sum")
         counts = summed.cpu().numpy()
         return ScoreHistogram(*counts) if self.image is None else ImageHistogram(*counts)
-
-    def _keep_to(self, network: ChangeNet, batch: Batch) -> AbstractContextManager[None]:
-        """End images at nodata; a chip that is judged as a whole has no such borders."""
-        return nullcontext() if self.image is not None else keep_to(network, batch.valid)
 
     def _plan(self, network: ChangeNet) -> list[list[SceneTile]]:
         """Return batches of tiles whose reads are of one size."""

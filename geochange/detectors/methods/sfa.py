@@ -58,29 +58,6 @@ class SFA(ChiSquareDetector):
     True
     """
 
-    def __init__(
-        self,
-        *,
-        max_iterations: int = 50,
-        tolerance: float = 1e-6,
-        consistent: bool = True,
-        regularization: float = 0.0,
-        shift: int = 0,
-        window: int = 1,
-        max_pixels: int = 100_000,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(
-            max_iterations=max_iterations,
-            tolerance=tolerance,
-            consistent=consistent,
-            regularization=regularization,
-            shift=shift,
-            window=window,
-            max_pixels=max_pixels,
-            seed=seed,
-        )
-
     @property
     def eigenvalues_(self) -> Vector:
         """Slowness of the features of the last iteration, ascending."""

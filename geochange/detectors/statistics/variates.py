@@ -205,14 +205,14 @@ class ChiSquareDetector(ABC):
     def __init__(
         self,
         *,
-        max_iterations: int,
-        tolerance: float,
-        consistent: bool,
-        regularization: float,
-        shift: int,
-        window: int,
-        max_pixels: int,
-        seed: int,
+        max_iterations: int = 50,
+        tolerance: float = 1e-6,
+        consistent: bool = True,
+        regularization: float = 0.0,
+        shift: int = 0,
+        window: int = 1,
+        max_pixels: int = 100_000,
+        seed: int = 0,
     ) -> None:
         if shift < 0:
             msg = f"shift must be at least 0 px, got {shift}"

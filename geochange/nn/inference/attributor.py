@@ -20,7 +20,6 @@ from geochange.nn.inference.attribution import (
 )
 from geochange.nn.inference.precision import choose_device
 from geochange.nn.normalization import Scaling
-from geochange.nn.parts.borders import keep_to
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -161,7 +160,7 @@ class Attributor:
             changed = inside & (scores >= self._threshold)
             return logits[0, 0][changed if bool(changed.any()) else inside].mean()
 
-        with keep_to(self._model, self._to_device(valid)):
+        with self._model.keep_to(self._to_device(valid)):
             maps = map_activations(self._model, before, after, chosen, target)
         return chosen, maps.cpu().numpy()
 
@@ -169,7 +168,7 @@ class Attributor:
         return torch.from_numpy(valid[None]).to(self._device)
 
     def _scores(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
-        with keep_to(self._model, valid):
+        with self._model.keep_to(valid):
             logits: Tensor = self._model(before, after)
         return (logits[0, 0] / self._temperature).sigmoid()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
 
@@ -73,6 +75,10 @@ class ImageNet(ChangeNet):
         self.dates = dates
         self.stride = shrink * encoder.strides[-1]
         self.symmetric = dates == TWO and fusion.symmetric and bands[0] == bands[1]
+
+    def keep_to(self, valid: Tensor) -> AbstractContextManager[None]:
+        """Change nothing: a chip that is judged as a whole has no borders within."""
+        return nullcontext()
 
     def trace(self, before: Tensor, after: Tensor) -> Trace:
         """Compute the logit of each chip, then one for each place of it."""

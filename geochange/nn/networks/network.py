@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from geochange.errors import BandError, UsageError
+from geochange.nn.parts.borders import keep_to
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,10 @@ class ChangeNet(nn.Module):
         """Return logits at falling resolution, for deep supervision; see :meth:`forward`."""
         self._check(before, after)
         return self.trace(before, after).logits
+
+    def keep_to(self, valid: Tensor) -> AbstractContextManager[None]:
+        """End the image at nodata, see :func:`geochange.nn.parts.borders.keep_to`."""
+        return keep_to(self, valid)
 
     @cached_property
     def radius(self) -> int | None:
