@@ -145,6 +145,7 @@ def test_an_unfinished_pair_of_other_settings_is_kept(make_pairs, settings, tmp_
     assert not (out / "b.partial").exists()
 
 
+@pytest.mark.slow
 def test_shards_run_at_the_same_time_into_one_folder(
     make_pairs, tmp_path, capsys, read_table, read_log, read_files
 ):

@@ -115,6 +115,7 @@ def test_a_run_killed_again_and_again_at_any_moment_ends_the_same(tmp_path, whol
     assert hash_files(out) == whole
 
 
+@pytest.mark.slow
 def test_finished_tiles_are_not_scored_again(tmp_path):
     out = tmp_path / "out"
     kill_before("mask.tif", 0, *DETECT, "-o", out)
@@ -175,6 +176,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, whole):
     assert hash_files(out) == whole
 
 
+@pytest.mark.slow
 def test_of_two_runs_on_one_output_the_second_refuses(tmp_path, whole):
     out = tmp_path / "out"
     both = [
@@ -227,6 +229,7 @@ def damage_block(path, row, col, band=1):
         file.write(b"\xff" * int(size))
 
 
+@pytest.mark.slow
 def test_one_corrupt_block_costs_its_own_pixels(tmp_path):
     with rasterio.open(SCENE / "before.tif") as dataset:
         pixels, profile = dataset.read(), dataset.profile

@@ -121,7 +121,9 @@ train(sys.argv[1], sys.argv[2], on_progress=kill)
 """
 
 
-@pytest.mark.parametrize("step", [2, 4, 5])
+@pytest.mark.parametrize(
+    "step", [2, *(pytest.param(step, marks=pytest.mark.slow) for step in (4, 5))]
+)
 def test_a_killed_run_resumes_exactly(tiny, tmp_path, step):
     config = tmp_path / "config.toml"
     config.write_text(to_toml(tiny))

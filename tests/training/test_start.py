@@ -255,6 +255,7 @@ def test_a_path_in_the_file_is_relative_to_the_file(origin, other, tmp_path):
     assert read_config(tmp_path / "config.toml").start.checkpoint == str(origin)
 
 
+@pytest.mark.slow
 def test_more_bands_and_known_weights_beat_random_ones(tmp_path, samples):
     """Three bands of one scene, then four of another, at equal and few steps."""
     base = samples.parent / "tests" / "benchmarks" / "configs" / "samples.toml"

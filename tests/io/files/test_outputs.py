@@ -58,6 +58,7 @@ def test_what_may_not_be_written_is_said(tmp_path):
         raise full
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 def test_a_full_disk_is_exit_6_and_the_run_goes_on_after_room_is_made(tmp_path, write_raster):
     import numpy as np

@@ -79,6 +79,7 @@ def test_a_stopped_tuning_goes_on_as_if_nothing_had_happened(quick, tmp_path):
     assert chosen(more)[:3] == chosen(whole)
 
 
+@pytest.mark.slow
 def test_a_killed_trial_is_taken_up_where_it_stopped(quick, tmp_path, monkeypatch):
     import geochange.training.tuning.campaign as room
 
@@ -121,6 +122,7 @@ def test_settings_that_cannot_be_trained_with_fail_alone(quick, tmp_path):
         tune(quick, space, tmp_path / "none", trials=2)
 
 
+@pytest.mark.slow
 def test_worse_than_the_median_is_stopped(quick, tmp_path, monkeypatch):
     """Learning rates fall from trial to trial, so later ones are worse at the same step."""
     monkeypatch.setattr("geochange.training.tuning.trials.PRUNING_TRIALS", 1)
