@@ -15,6 +15,7 @@ from geochange.errors import ResourceError
 from geochange.nn.checkpoints.onnxfile import FLIPS
 from geochange.nn.inference.autotuning import describe_situation, recall, remember
 from geochange.nn.inference.devicelink import open_link
+from geochange.nn.inference.extent import group_extents
 from geochange.nn.inference.precision import MOST_SCORE_ERROR, choose_device, prepare
 from geochange.nn.networks.image import cut_squares, shrink_image, shrink_mask, take_shrinking
 from geochange.nn.networks.network import ChangeNet
@@ -43,8 +44,9 @@ class Predictor:
     flips : bool
         Average the scores of the four flips: four times the work for smoother scores.
     compiled : bool
-        Try ``torch.compile`` on the first batch, which takes up to a minute, and keep it when it
-        is faster and right. The last digits of scores then depend on which one won.
+        Try ``torch.compile`` on the first batch, which takes up to a minute, and keep it for
+        batches of that size when it is faster and right. The last digits of scores then depend on
+        which one won.
     weights : str
         Hash of the weights. With it, which one is faster is remembered, see
         :mod:`geochange.nn.inference.autotuning`; that it is right is seen in every process.
@@ -88,7 +90,9 @@ class Predictor:
         self._dtype, self._device = prepared.dtype, prepared.device
         self._shrink = take_shrinking(prepared.model)
         self._stride = prepared.model.stride
+        self._plain = prepared.model
         self._run: Callable[[Tensor, Tensor], Tensor] = prepared.model
+        self._timed: torch.Size | None = None
         self._edged: ChangeNet | None = None
         if prepared.model.task == "pixels":
             self._edged = copy.deepcopy(prepared.model)
@@ -167,16 +171,39 @@ class Predictor:
         return rated.reshape(valid.shape[0] // edge, valid.shape[1] // edge)
 
     def _score(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
+        """Score a part; beyond the extent of a tile's valid pixels nothing is computed."""
+        arrays = before, after, valid
+        if self._edged is None:
+            return self._score_extent(*arrays)
+        score = torch.zeros(valid.shape, device=self._device)
+        for tiles, extent in group_extents(valid, self._stride):
+            same = arrays if len(tiles) == len(valid) else tuple(a[tiles] for a in arrays)
+            found = self._score_extent(*(a[..., *extent] for a in same))
+            if found.shape == valid.shape:
+                return found
+            for tile, part in zip(tiles, found, strict=True):
+                score[tile, *extent] = part
+        return score
+
+    def _score_extent(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
         height, width = valid.shape[-2:]
         dates, mask = self._prepare(before, after, valid)
         self._choose_faster(dates)
-        known = None if mask is None or self._edged is None else self._pad(mask)
+        known = self._find_borders(mask, valid)
         score = self._score_flipped(dates, known, self._flips[0])
         for axes in self._flips[1:]:
             score += self._score_flipped(dates, known, axes)
         if len(self._flips) > 1:
             score /= len(self._flips)
         return score[..., :height, :width]
+
+    def _find_borders(self, mask: Tensor | None, valid: Tensor) -> Tensor | None:
+        """Return what is valid of the padded dates; None where nothing has to be kept out."""
+        if self._edged is None:
+            return None
+        if mask is None and all(edge % self._stride == 0 for edge in valid.shape[-2:]):
+            return None
+        return self._pad(torch.ones_like(valid, device=self._device) if mask is None else mask)
 
     def _prepare(
         self, before: Tensor, after: Tensor, valid: Tensor
@@ -197,7 +224,8 @@ class Predictor:
     ) -> Tensor:
         before, after = (date.flip(axes) if axes else date for date in dates)
         if known is None or self._edged is None:
-            logits: Tensor = self._run(before, after)
+            run = self._run if self._timed in (None, before.shape) else self._plain
+            logits: Tensor = run(before, after)
         else:
             with self._borders.hold(known.flip(axes) if axes else known):
                 logits = self._edged(before, after)
@@ -230,7 +258,7 @@ class Predictor:
         with self._lock:
             if not self._untimed:
                 return
-            self._untimed = False
+            self._untimed, self._timed = False, dates[0].shape
             shapes = [list(date.shape) for date in dates]
             situation = describe_situation(self._weights, self._device, self.precision, shapes)
             known = recall(situation) if self._weights else None

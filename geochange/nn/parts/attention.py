@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softmax
 
 from geochange.nn.parts.fusion import Fusion
-from geochange.nn.parts.layers import shift
+from geochange.nn.parts.layers import Shift
 
 
 class NeighbourAttention(Fusion):
@@ -40,6 +40,7 @@ class NeighbourAttention(Fusion):
         steps = range(-radius, radius + 1)
         self.steps = [(row, col) for row in steps for col in steps]
         self.place = nn.Parameter(torch.zeros(len(self.steps)))
+        self.shift = Shift()
 
     def forward(self, before: Tensor, after: Tensor) -> Tensor:
         """Return the difference to what attention finds at the other date."""
@@ -49,12 +50,12 @@ class NeighbourAttention(Fusion):
         return ((before - seen_after).abs() + (after - seen_before).abs()) / 2
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        alike = [(query * shift(key, *step)).sum(1) for step in self.steps]
+        alike = [(query * self.shift(key, *step)).sum(1) for step in self.steps]
         places = self.place.view(1, -1, 1, 1)
         share = softmax(torch.stack(alike, 1) * self.key_width**-0.5 + places, dim=1)
         seen = torch.zeros_like(value)
         for number, step in enumerate(self.steps):
-            seen = seen + share[:, number : number + 1] * shift(value, *step)
+            seen = seen + share[:, number : number + 1] * self.shift(value, *step)
         return seen
 
 

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
+from geochange.nn.parts.layers import Shift
+
 
 class Borders:
     """Let what is invalid be nothing to every convolution of a network, as is what lies outside.
@@ -93,12 +95,14 @@ def keep_to(model: nn.Module, valid: Tensor) -> Iterator[None]:
 
 
 def _find_layers(model: nn.Module) -> Iterator[nn.Module]:
-    """Yield what convolves more than single pixels.
+    """Yield what looks at more than single pixels.
 
     Layers that begin with their ``conv`` stand for it: those fused for speed never call it.
     """
     inner = set()
     for module in model.modules():  # parents come first
+        if isinstance(module, Shift):
+            yield module
         conv = getattr(module, "conv", module)
         if not isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) or id(module) in inner:
             continue

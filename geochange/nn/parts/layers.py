@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pixel_shuffle, relu
+from torch.nn.functional import interpolate, pad, pixel_shuffle, relu
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 PRIOR_LOGIT = -2.0
@@ -151,15 +151,18 @@ def fold_batch_norm(model: nn.Module) -> None:
             module.fold()
 
 
-def shift(x: Tensor, rows: int, cols: int) -> Tensor:
-    """Return an image whose pixel (r, c) is that of ``x`` at (r + rows, c + cols), else 0.
+class Shift(nn.Module):
+    """Neighbours: pixel (r, c) of the result is that at (r + rows, c + cols), beyond it 0.
 
     Examples
     --------
-    >>> shift(torch.tensor([[[[1.0, 2.0, 3.0]]]]), 0, 1)
+    >>> Shift()(torch.tensor([[[[1.0, 2.0, 3.0]]]]), 0, 1)
     tensor([[[[2., 3., 0.]]]])
     """
-    height, width = x.shape[-2:]
-    border = max(abs(rows), abs(cols))
-    padded = torch.nn.functional.pad(x, (border,) * 4)
-    return padded[..., border + rows :, border + cols :][..., :height, :width]
+
+    def forward(self, x: Tensor, rows: int, cols: int) -> Tensor:
+        """Move (N, C, H, W) by whole pixels."""
+        height, width = x.shape[-2:]
+        border = max(abs(rows), abs(cols))
+        padded = pad(x, (border,) * 4)
+        return padded[..., border + rows :, border + cols :][..., :height, :width]

@@ -8,7 +8,7 @@ from geochange.nn.networks.registry import build_model, list_models
 from geochange.nn.parts.borders import Borders, keep_to
 
 CPU = torch.device("cpu")
-LOCAL = ["tinysiam", "fc-ef", "fc-siam-conc", "fc-siam-diff", "unet"]
+LOCAL = ["tinysiam", "attention", "fc-ef", "fc-siam-conc", "fc-siam-diff", "unet"]
 
 
 def build(name, shake):

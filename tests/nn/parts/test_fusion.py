@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from geochange.nn.parts.attention import NeighbourAttention
-from geochange.nn.parts.layers import shift
+from geochange.nn.parts.layers import Shift
 from geochange.nn.parts.registry import FUSIONS, build_fusion
 
 
@@ -82,7 +82,7 @@ def test_attention_is_that_of_the_formula():
 @pytest.mark.parametrize(("rows", "cols"), [(0, 0), (1, 0), (-1, 2), (0, -2), (2, 2)])
 def test_shifting_reads_where_it_says(rows, cols):
     x = torch.arange(30.0).reshape(1, 1, 5, 6) + 1
-    moved = shift(x, rows, cols)
+    moved = Shift()(x, rows, cols)
     for row in range(5):
         for col in range(6):
             inside = 0 <= row + rows < 5 and 0 <= col + cols < 6
