@@ -89,7 +89,9 @@ class LevelCache:
         """
         path = str(self.folder / f"{date}.tif")
         scale = 1 << (level - FIRST_LEVEL)
-        with borrow((path, self.key), lambda: (open_dataset(path),), in_turn=False) as (dataset,):
+        place = window.row, window.col
+        opened = borrow((path, self.key), lambda: (open_dataset(path),), place, in_turn=False)
+        with opened as (dataset,):
             grid = Window(0, 0, -(-dataset.height // scale), -(-dataset.width // scale))
             part = window.intersect(grid)
             pixels = np.full((len(bands), *window.shape), np.nan, np.float32)

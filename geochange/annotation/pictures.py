@@ -137,7 +137,8 @@ def read_score(result: ChangeMap, window: Window, shape: tuple[int, int]) -> Flo
     path = str(result.locate("score.tif", "score"))
     stamp = (result.path / "score.tif").stat().st_mtime_ns
     score = np.full(shape, np.nan, np.float32)
-    with borrow((path, stamp), lambda: (open_dataset(path),), in_turn=False) as (dataset,):
+    place = window.row, window.col
+    with borrow((path, stamp), lambda: (open_dataset(path),), place, in_turn=False) as (dataset,):
         part = window.intersect(Window(0, 0, dataset.height, dataset.width))
         if part is None:
             return score

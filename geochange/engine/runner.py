@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 from threadpoolctl import threadpool_limits
 
 from geochange.errors import ClusterError, ResourceError, UsageError
+from geochange.io.rasters.handles import close_idle
 from geochange.tiles import Tile
 
 T = TypeVar("T")
@@ -268,3 +269,4 @@ def open_runner(
                 yield Runner(Threads(pool, count))
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
+                close_idle()

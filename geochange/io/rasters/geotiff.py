@@ -138,12 +138,12 @@ class GridReader:
         width = int(self.file.geobox.shape[1])
         return self.file.block_shape[1] >= width > TILE_PX
 
-    def borrow(self) -> AbstractContextManager[Datasets]:
+    def borrow(self, window: Window) -> AbstractContextManager[Datasets]:
         """Lend what :meth:`open` returns, see :func:`geochange.io.rasters.handles.borrow`."""
         file = self.file
         source = (file.path, file.stamp, file.geobox, file.alpha, tuple(self.nodata_groups))
         key = (*source, self.place, self.kernel)
-        return borrow(key, self.open, in_turn=self.in_strips)
+        return borrow(key, self.open, (window.row, window.col), in_turn=self.in_strips)
 
     def open(self) -> Datasets:
         """Open the file, and where one is needed a warped view of it for each nodata value."""
@@ -204,7 +204,7 @@ class GridReader:
         if part is None:
             return self._see_nothing(window)
         source = RasterioWindow(part.col + shift[1], part.row + shift[0], part.width, part.height)
-        with self.borrow() as (dataset, *_):
+        with self.borrow(window) as (dataset, *_):
             raw = dataset.read(list(self.file.indexes), window=source, out_dtype=self.dtype)
             valid = find_valid(raw, self.file.nodata, self.file.dtype)
             if self.file.alpha is not None:
@@ -219,7 +219,7 @@ class GridReader:
             return self._see_nothing(window)
         source = RasterioWindow(part.col, part.row, part.width, part.height)
         raw: list[Any] = [None] * len(self.bands)
-        with self.borrow() as (_, *views):
+        with self.borrow(window) as (_, *views):
             for view, positions in zip(views, self.nodata_groups.values(), strict=True):
                 bands = view.read([self.file.indexes[i] for i in positions], window=source)
                 for position, band in zip(positions, bands, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pad, pixel_shuffle, relu
+from torch.nn.functional import interpolate, pixel_shuffle, relu
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 PRIOR_LOGIT = -2.0
@@ -164,5 +164,5 @@ class Shift(nn.Module):
         """Move (N, C, H, W) by whole pixels."""
         height, width = x.shape[-2:]
         border = max(abs(rows), abs(cols))
-        padded = pad(x, (border,) * 4)
+        padded = torch.nn.functional.pad(x, (border,) * 4)
         return padded[..., border + rows :, border + cols :][..., :height, :width]
