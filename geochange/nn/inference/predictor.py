@@ -170,7 +170,7 @@ class Predictor:
         height, width = valid.shape[-2:]
         dates, mask = self._prepare(before, after, valid)
         self._choose_faster(dates)
-        known = None if mask is None or self._edged is None else self._pad(mask)
+        known = self._find_known(mask, valid)
         score = self._score_flipped(dates, known, self._flips[0])
         for axes in self._flips[1:]:
             score += self._score_flipped(dates, known, axes)
@@ -191,6 +191,14 @@ class Predictor:
             for date, columns in zip(sent, self._columns, strict=True)
         ]
         return dates, mask
+
+    def _find_known(self, mask: Tensor | None, valid: Tensor) -> Tensor | None:
+        """Return which pixels of the padded dates hold data; None when all do, or none is asked."""
+        if self._edged is None:
+            return None
+        if mask is None and any(edge % self._stride for edge in valid.shape[-2:]):
+            mask = torch.ones(valid.shape, dtype=torch.bool, device=self._device)
+        return None if mask is None else self._pad(mask)
 
     def _score_flipped(
         self, dates: list[Tensor], known: Tensor | None, axes: tuple[int, ...]
