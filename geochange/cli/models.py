@@ -111,7 +111,8 @@ def _print_card(model: Model) -> None:
 
 
 def _say_task(card: Card) -> str:
-    return "each pixel" if card.task == "pixels" else f"whole images, {card.image_px} px"
+    said = {"pixels": "each pixel", "series": "each pixel of many dates"}
+    return said.get(card.task, f"whole images, {card.image_px} px")
 
 
 def _list_recalls(card: Card) -> list[str]:

@@ -29,6 +29,7 @@ from geochange.explanation.reopening import recall_from, reopen_detector, reopen
 from geochange.explanation.result import Explanation
 from geochange.io.files.outputs import new_folder
 from geochange.maps.changemap import ChangeMap, open_map
+from geochange.nn.checkpoints.onnxfile import is_onnx
 from geochange.tiles import Window
 
 INTEGRATED, GRAD_CAM, OCCLUSION = "integrated-gradients", "grad-cam", "occlusion"
@@ -70,7 +71,7 @@ def explain(
         the score to the pixels of each band and date, against a date that equals the other one;
         ``grad-cam`` (Selvaraju et al. 2017) shows where the features of a ``stage`` speak for
         change; ``occlusion`` maps each pixel's loss without a band. Default: the first for
-        networks, the last for all others, which have no gradients.
+        networks, the last for all others (ONNX files too), which have no gradients.
     stage : str, optional
         Part of the network for ``grad-cam``. Default: the last level of its decoder but one.
     steps : int
@@ -110,8 +111,7 @@ def explain(
     ):
         pair = prepare_pair(pair, given.run["settings"], stages, recall_from(given.run)).pair
         detector = reopen_detector(given, pair, stages)
-        network = isinstance(detector, NetworkDetector)
-        chosen = method or (INTEGRATED if network else OCCLUSION)
+        chosen = method or (INTEGRATED if _has_gradients(detector) else OCCLUSION)
         finding = _find(detector, pair, core, chosen, stage, steps, stages)
         write_explanation(folder, given, pair, finding.crop(), bbox=bbox, crs=crs and str(crs))
     return Explanation(target)
@@ -129,6 +129,9 @@ def _check(result: ChangeMap, method: str | None, stage: str | None, steps: int)
     if method in (INTEGRATED, GRAD_CAM) and used != "network":
         msg = f"'{method}' needs a network, the run used '{used}'; choose method '{OCCLUSION}'"
         raise UsageError(msg)
+    if method in (INTEGRATED, GRAD_CAM) and is_onnx(result.run["method"]["options"]["checkpoint"]):
+        msg = f"'{method}' needs a checkpoint, an ONNX file has no gradients; choose '{OCCLUSION}'"
+        raise UsageError(msg)
     if method in (INTEGRATED, GRAD_CAM) and result.run["settings"].get("shift_tolerance"):
         msg = f"'{method}' takes one pass of a network, a shift tolerance many; use '{OCCLUSION}'"
         raise UsageError(msg)
@@ -138,6 +141,10 @@ def _check(result: ChangeMap, method: str | None, stage: str | None, steps: int)
     if not 1 <= steps <= MOST_STEPS:
         msg = f"steps must be 1 to {MOST_STEPS}, got {steps}"
         raise UsageError(msg)
+
+
+def _has_gradients(detector: Detector) -> bool:
+    return isinstance(detector, NetworkDetector) and not is_onnx(detector.checkpoint)
 
 
 def _find(

@@ -115,7 +115,12 @@ def attribute_by_occlusion(occlusions: Sequence[Occlusion]) -> Attributed:
 def _open(detector: NetworkDetector) -> Any:
     from geochange.nn.inference.attributor import Attributor
 
-    return Attributor(find_model(detector.checkpoint), detector.scalings_, device=detector.device)
+    return Attributor(
+        find_model(detector.checkpoint),
+        detector.scalings_,
+        device=detector.device,
+        statistics=detector.statistics_ if detector.adapt else None,
+    )
 
 
 def _take(block: PairBlock, chosen: tuple[list[int], list[int]]) -> tuple[FloatArray, FloatArray]:

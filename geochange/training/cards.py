@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -30,6 +31,7 @@ WAVELENGTHS_NM = {
     "thermal": 10_900.0,
 }
 """Centres of the bands with these roles, to the few nanometres by which sensors agree."""
+LONGEST_TITLE = 300
 SAME_GSD = 1.1
 """A network is at home up to this factor beyond the pixel sizes that it saw."""
 
@@ -47,10 +49,9 @@ def describe_network(
     scenes = f"1 {kind} scene" if count == 1 else f"{count} {kind} scenes"
     counted = "pixels" if config.task == "pixels" else f"images of {config.chips.size_px} px"
     where = f"{scenes}, threshold chosen on the same {counted}"
-    title = config.card.description or f"{config.model.name} trained on {', '.join(names)}"
     terms = config.card.data_terms or "not stated"
     return Card(
-        title=title,
+        title=make_title(config, names),
         bands_before=describe_bands(scene.pair.before.bands, scene.pair.before.roles),
         bands_after=describe_bands(scene.pair.after.bands, scene.pair.after.roles),
         normalization=normalization,
@@ -65,6 +66,23 @@ def describe_network(
         image_px=config.chips.size_px if config.task == "image" else 0,
         recalls=found.recalls,
     )
+
+
+def make_title(config: TrainConfig, names: Sequence[str]) -> str:
+    """Return the title that the config gives, or one that names the training data."""
+    title = f"{config.model.name} trained on {', '.join(names)}"
+    return config.card.description or shorten_title(title)
+
+
+def shorten_title(title: str) -> str:
+    """Return a title that a card can hold: the names of hundreds of scenes are too many.
+
+    Examples
+    --------
+    >>> shorten_title("trained on a, b"), len(shorten_title("ab, " * 900)) <= LONGEST_TITLE
+    ('trained on a, b', True)
+    """
+    return textwrap.shorten(title, LONGEST_TITLE, placeholder=" ...")
 
 
 def list_metrics(scores: Mapping[str, float], where: str) -> tuple[Metric, ...]:

@@ -75,7 +75,7 @@ def cross_validate(
 
     With ``refit`` a network is then trained on the scenes of all folds, into the folder ``all``;
     its threshold, temperature and figures are those that the folds found on scenes they had not
-    seen.
+    seen. It takes all steps: no scene is left to tell when to stop.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def cross_validate(
     summary = _pool(folds, histograms)
     summary |= {"kind": "folds", "folds": folds, "config": to_table(config)}
     if refit:
-        settings = {"data.fold": -1, "validation.keep": "last"}
+        settings = {"data.fold": -1, "validation.keep": "last", "validation.patience": 0}
         result = job(folder / REFITTED, settings=settings)
         summary |= {"refitted": _sign(result.checkpoint, summary, histograms)}
     write_json(folder / SUMMARY, summary)

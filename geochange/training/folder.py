@@ -59,6 +59,12 @@ def make_folder(folder: Path, config: TrainConfig, *, resume: bool) -> None:
         raise OutputError(msg) from error
 
 
+def drop_folder(folder: Path) -> None:
+    """Remove the folder of a run that failed before there was a state to go on from."""
+    if not (folder / STATE).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _check_existing(folder: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> None:
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else [folder.name]
     foreign = [n for n in names if not any(fnmatch.fnmatch(n, own) for own in OWN_NAMES)]

@@ -111,7 +111,7 @@ class Loop:
         Raises
         ------
         TrainingError
-            The loss is no number.
+            The loss, or a weight, is no number.
         """
         self.on_progress("train", progress.step, self.config.steps)
         with ExitStack() as stack:
@@ -189,6 +189,7 @@ class Loop:
     def _validate(self, progress: Progress) -> dict[str, float]:
         """Validate the averaged weights; keep them when they are the best so far."""
         self.learner.share_statistics()
+        self._require_numbers(progress.step)
         histogram = self.validator.score(self.learner.average.network, self.fabric)
         found = summarise(histogram)
         if found.counts.f1 > progress.best_f1 or self.config.validation.keep == "last":
@@ -205,6 +206,21 @@ class Loop:
             "val_ap": found.average_precision,
             "val_threshold": found.threshold,
         }
+
+    def _require_numbers(self, step: int) -> None:
+        """Refuse to go on with weights that are no numbers, which a finite loss may lead to.
+
+        Raises
+        ------
+        TrainingError
+        """
+        for name, weight in self.learner.average.network.state_dict().items():
+            if not bool(torch.isfinite(weight).all()):
+                msg = (
+                    f"weight '{name}' is no number any more at step {step}; lower "
+                    "optimizer.learning_rate, or set optimizer.clip_norm"
+                )
+                raise TrainingError(msg)
 
     def _tell(self, step: int, found: Findings) -> str:
         """Tell what was found; every process gets the same answer."""

@@ -13,8 +13,15 @@ import torch
 
 from geochange.engine.stages import Progress as OnProgress
 from geochange.engine.stages import peak_memory_bytes, report_nothing
+from geochange.errors import GeochangeError
 from geochange.nn.learning.losses import build_loss
-from geochange.training.folder import check_folder, make_folder, read_summary, write_summary
+from geochange.training.folder import (
+    check_folder,
+    drop_folder,
+    make_folder,
+    read_summary,
+    write_summary,
+)
 from geochange.training.loop import MODEL, STATE, OnValidation, let_go_on
 from geochange.training.processes import build_fabric, launch
 from geochange.training.settings.config import TrainConfig, load_config
@@ -99,7 +106,8 @@ def train(
     Raises
     ------
     InputError, UsageError, OutputExistsError, OutputError, ResourceError, TrainingError
-        One line: what came, what was expected, what to do.
+        One line: what came, what was expected, what to do. What fails before the first validation
+        leaves no folder.
 
     Examples
     --------
@@ -132,6 +140,9 @@ def train(
         except KeyboardInterrupt as error:
             kept = "keeps the state of the last validation" if (folder / STATE).exists() else ""
             error.add_note(f"{folder} {kept or 'holds no state yet'}; go on with --resume")
+            raise
+        except GeochangeError:
+            drop_folder(folder)
             raise
         summary = _summarise(config, split, progress) | {
             "seconds": round(time.perf_counter() - started, 1),

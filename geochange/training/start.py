@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +17,10 @@ from geochange.nn.learning.freezing import find_frozen, freeze
 from geochange.nn.learning.transfer import Match, match_names, transfer_weights
 from geochange.nn.networks.network import ChangeNet
 from geochange.nn.normalization import FixedNormalization, Normalization, Scaling
-from geochange.training.cards import describe_bands
+from geochange.training.cards import describe_bands, shorten_title
 from geochange.training.scenes.scene import TrainingScene
 from geochange.training.settings.config import TrainConfig
 from geochange.training.settings.start import StartConfig
-
-LONGEST_TITLE = 300
 
 
 def settle_start(config: TrainConfig) -> TrainConfig:
@@ -129,8 +126,7 @@ class Start:
         """
         own = [data for data in card.training if data not in self.card.training]
         title = card.title if titled else f"{card.title}, starting from: {self.card.title}"
-        title = textwrap.shorten(title, LONGEST_TITLE, placeholder=" ...")
-        return replace(card, title=title, training=(*self.card.training, *own))
+        return replace(card, title=shorten_title(title), training=(*self.card.training, *own))
 
 
 def _keep(old: Scaling, measured: Scaling, match: Match) -> Scaling:

@@ -11,8 +11,10 @@ import pytest
 import geochange as gc
 from geochange.cli import main
 from geochange.errors import UsageError
-from geochange.nn.checkpoints.card import Metric, TrainingData
-from geochange.nn.normalization import FixedNormalization, Scaling
+from geochange.nn.checkpoints.card import Band, Card, Metric, TrainingData
+from geochange.nn.checkpoints.checkpoint import save_checkpoint
+from geochange.nn.normalization import FixedNormalization, Scaling, SceneNormalization
+from geochange.nn.temporal.registry import build_series_model
 
 
 def run(capsys, *words):
@@ -97,6 +99,21 @@ def test_a_file_of_ones_own_is_not_said_to_be_chosen_by_auto(capsys, shelf, tmp_
     out = run(capsys, "models", own)[1]
     assert "no: a file is used when --model names it" in out
     assert "F1 0.500, odd 2.000 (here)" in out
+
+
+def test_no_card_is_shown_of_a_file_that_is_cut_off(capsys, shelf, tmp_path):
+    whole = shelf("town", ("red",)).read_bytes()
+    (tmp_path / "part.safetensors").write_bytes(whole[: len(whole) - 9])
+    code, out, err = run(capsys, "models", tmp_path / "part.safetensors")
+    assert (code, out) == (4, "")
+    assert "part.safetensors is damaged (cut off: " in err
+
+
+def test_a_network_for_series_is_not_said_to_be_for_images(capsys, tmp_path):
+    card = Card("when", (Band("red"),), (Band("red"),), SceneNormalization(), task="series")
+    save_checkpoint(tmp_path / "when.safetensors", build_series_model("cnn-lstm", 1), card)
+    out = run(capsys, "models", tmp_path / "when.safetensors")[1]
+    assert "task        each pixel of many dates\n" in out
 
 
 def test_values_of_another_kind_are_told(capsys, shelf, pair, tmp_path):

@@ -70,6 +70,24 @@ def test_grad_cam_peaks_on_the_change(explain):
     ]
 
 
+def test_the_network_is_explained_as_it_was_adapted(pair, checkpoint, tmp_path):
+    options = {"precision": "fp32", "adapt": 1.0}
+    result = gc.detect(*pair, tmp_path / "out", model=checkpoint, options=options)
+    found = result.explain(BBOX, **PLACE, steps=2)
+    for date, row in zip(found.facts["attribution"]["dates"], found.facts["dates"], strict=True):
+        assert date["expected"] == pytest.approx(row["importance"], abs=1e-3)
+
+
+@pytest.mark.slow
+def test_an_onnx_file_is_explained_from_the_outside(pair, checkpoint, tmp_path):
+    pytest.importorskip("onnxruntime")
+    gc.export(checkpoint, tmp_path / "discs.onnx")
+    result = gc.detect(*pair, tmp_path / "out", model=tmp_path / "discs.onnx")
+    assert result.explain(BBOX, **PLACE).facts["method"] == "occlusion"
+    with pytest.raises(UsageError, match="an ONNX file has no gradients; choose 'occlusion'"):
+        result.explain(BBOX, **PLACE, method="grad-cam")
+
+
 def test_a_band_that_the_network_does_not_take_has_importance_0(explain):
     found = explain(method="occlusion")
     table = found.bands.set_index(["date", "band"]).importance

@@ -30,6 +30,7 @@ def test_a_threshold_comes_from_the_other_folds(tiny, tmp_path):
 
 def test_the_network_of_all_scenes_is_judged_by_the_folds(tiny, tmp_path):
     tiny["data"] = {"root": str(tmp_path), "train": [{"path": "set"}], "folds": 3}
+    tiny["validation"]["patience"] = 2
     result = cross_validate(tiny | {"steps": 3}, tmp_path / "out", refit=True)
     trained = json.loads((tmp_path / "out" / "all" / "run.json").read_text())
     assert sorted(trained["training"]["scenes"]) == ["set:a", "set:b", "set:c"]

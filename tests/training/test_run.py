@@ -25,12 +25,14 @@ from geochange.errors import (
     UsageError,
 )
 from geochange.nn.checkpoints.checkpoint import load_checkpoint
+from geochange.training.average import WeightAverage
 from geochange.training.histograms import read_histogram
 from geochange.training.run import train
 from geochange.training.settings.config import read_config
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "tests" / "benchmarks" / "configs"
+EARLY = {"model.name": "fc-ef", "model.options": {"widths": [4, 8]}}
 SAME = ("state.safetensors", "model.safetensors", "metrics.csv")
 
 
@@ -177,6 +179,26 @@ def test_a_loss_that_is_no_number_stops_and_says_where(tiny, tmp_path):
     assert message.startswith("the loss is inf at step 1, batch: set:")
     assert message.count("row") == 4
     assert "\n" not in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_are_no_numbers_stop_training(tiny, tmp_path, monkeypatch):
+    update = WeightAverage.update
+
+    def spoil(self, network, step):
+        next(network.parameters()).data.fill_(float("nan"))
+        update(self, network, step)
+
+    monkeypatch.setattr(WeightAverage, "update", spoil)
+    with pytest.raises(TrainingError, match=r"^weight '.*' is no number any more at step 1; lower"):
+        train(tiny, tmp_path / "out", settings={"validation.every_steps": 1})
+
+
+def test_scenes_without_labels_cannot_validate(tiny, tmp_path, write_scene):
+    write_scene("bare/a", label=False)
+    data = {"root": str(tmp_path), "train": [{"path": "bare"}]}
+    with pytest.raises(InputError, match="none of the 1 scenes has a label, so none can validate"):
+        train(tiny | {"data": data}, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -238,6 +260,7 @@ def test_the_last_weights_are_kept_when_nothing_may_be_chosen(tiny, tmp_path):
         ({"data.bands": ["nir"]}, BandError, "scene set:a: "),
         ({"data.validation": [{"path": "set", "scenes": ["b"]}]}, InputError, "set:b on set:b"),
         ({"compute.accelerator": "cuda"}, UsageError, "sees no GPU"),
+        ({"loss.name": "contrastive", **EARLY}, UsageError, "'contrastive' compares the features"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(tiny, tmp_path, settings, error, words):

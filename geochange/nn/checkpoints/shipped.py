@@ -11,6 +11,7 @@ from pathlib import Path
 from geochange.errors import UsageError, suggest
 from geochange.nn.checkpoints.card import Card
 from geochange.nn.checkpoints.cardfile import read_card, read_header
+from geochange.nn.checkpoints.integrity import require_whole
 
 FOLDER = Path(__file__).parents[1] / "weights"
 """Where the shipped networks lie, one file each."""
@@ -77,10 +78,12 @@ def open_model(name: str | os.PathLike[str]) -> Model:
     Raises
     ------
     UsageError, InputNotFoundError, InputError
-        No such network or file, or not a checkpoint of geochange.
+        No such network or file, not a checkpoint of geochange, or a damaged one.
     """
     path = find_model(name)
-    return Model(path.stem, path, read_card(path))
+    model = Model(path.stem, path, read_card(path))
+    require_whole(path, model.card)
+    return model
 
 
 def find_model(name_or_path: str | os.PathLike[str]) -> Path:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geochange.nn.checkpoints.checkpoint import load_checkpoint
+from geochange.nn.inference.adaptation import Statistics, adapt_network
 from geochange.nn.inference.attribution import (
     choose_stage,
     integrate_gradients,
@@ -58,6 +59,8 @@ class Attributor:
         Of the before and the after date.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
+    statistics : dict, optional
+        Of normalisations that were adapted to the scene; see :mod:`.adaptation`.
 
     Raises
     ------
@@ -66,10 +69,17 @@ class Attributor:
     """
 
     def __init__(
-        self, path: Path, scalings: tuple[Scaling, Scaling], *, device: str = "auto"
+        self,
+        path: Path,
+        scalings: tuple[Scaling, Scaling],
+        *,
+        device: str = "auto",
+        statistics: Statistics | None = None,
     ) -> None:
         self._device = choose_device(device)
         model, card = load_checkpoint(path)
+        if statistics:
+            adapt_network(model, statistics)
         self._model = model.to(self._device).requires_grad_(False)
         self._scalings, self._temperature = scalings, card.temperature
         self._threshold = card.threshold

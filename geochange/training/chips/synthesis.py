@@ -111,7 +111,7 @@ def exchange_patches(rng: np.random.Generator, sample: Sample, donor: Sample) ->
     before = (sample.before, sample.after)[int(rng.integers(2))]
     other = (donor.before, donor.after)[int(rng.integers(2))]
     other = match_moments(other, donor.valid, before, sample.valid)
-    size = before.shape[-1] // int(rng.choice(PATCH_SIZES))
+    size = max(1, before.shape[-1] // int(rng.choice(PATCH_SIZES)))
     after, valid = before.copy(), sample.valid.copy()
     exchanged = np.zeros_like(valid)
     for to, source in _pair_patches(rng, valid.shape[0], size):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fnmatch
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from geochange.errors import InputError, InputNotFoundError
+from geochange.errors import DataWarning, InputError, InputNotFoundError
 from geochange.training.settings.data import SourceConfig
 
 BEFORE = ("before", "a", "time1", "t1", "im1", "image1", "pre")
@@ -49,14 +51,49 @@ def list_scene_folders(source: SourceConfig, root: Path) -> list[SceneFiles]:
     """Scenes as ``<path>/<scene>/{before,after,label}``, each a file or a folder of bands.
 
     A folder without such scenes in it may be one itself.
+
+    Warns
+    -----
+    DataWarning
+        Folders beside scenes hold one of two dates, and are left out.
     """
     folder = root / source.path
-    scenes = [_read_scene(inner, source) for inner in sorted(folder.iterdir()) if inner.is_dir()]
-    found = [scene for scene in scenes if scene is not None]
+    inner = [path for path in sorted(folder.iterdir()) if path.is_dir()]
+    found = [scene for scene in (_read_scene(path, source) for path in inner) if scene is not None]
     if not found:
         own = _read_scene(folder, source)
-        found = [own] if own is not None else []
+        return [own] if own is not None else []
+    halves = [
+        path.name
+        for path in inner
+        if is_wanted(path.name, source) and _count_dates(path, source) == 1
+    ]
+    if halves:
+        msg = (
+            f"{folder}: {len(halves)} of {len(inner)} folders hold one date only, such as "
+            f"{halves[0]}, and are left out; add the other date"
+        )
+        warnings.warn(msg, DataWarning, stacklevel=2)
     return found
+
+
+def is_wanted(name: str, source: SourceConfig) -> bool:
+    """Tell whether a source takes a scene, by the part of its name after the colon.
+
+    Examples
+    --------
+    >>> is_wanted("set:paris", SourceConfig(scenes=("par*",), exclude=("parma",)))
+    True
+    """
+    short = name.rpartition(":")[2]
+    chosen = not source.scenes or any(fnmatch.fnmatch(short, p) for p in source.scenes)
+    return chosen and not any(fnmatch.fnmatch(short, p) for p in source.exclude)
+
+
+def _count_dates(folder: Path, source: SourceConfig) -> int:
+    dates = (source.before, BEFORE), (source.after, AFTER)
+    found = (find_part(folder, (named,) if named else names) for named, names in dates)
+    return sum(part is not None for part in found)
 
 
 def _read_scene(folder: Path, source: SourceConfig) -> SceneFiles | None:

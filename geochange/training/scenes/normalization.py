@@ -27,6 +27,8 @@ PERCENTILE_STEP = 8
 """One in so many pixels of a window is looked at for percentiles."""
 NOTHING = "no pixel of the training scenes is valid at both dates; check nodata and masks"
 DIGITS = 6
+FLAT = 1e-5
+"""A band that varies by less than this share of its mean is constant but for rounding."""
 
 Array64 = NDArray[np.float64]
 Scalings = tuple[Scaling, Scaling]
@@ -105,7 +107,8 @@ def _to_scaling(moments: Array64) -> Scaling:
     count, total, squares = moments.T
     mean = total / count
     variance = np.maximum(squares / count - mean**2, 0)
-    spread = np.where(variance > 0, np.sqrt(variance), 1.0)
+    spread = np.sqrt(variance)
+    spread = np.where(spread > FLAT * np.abs(mean), spread, 1.0)
     centre, width = (tuple(float(f"{v:.{DIGITS}g}") for v in row) for row in (mean, spread))
     return Scaling(centre, width)
 

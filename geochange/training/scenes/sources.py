@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fnmatch
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from geochange.training.scenes.layouts import (
     LABEL,
     SceneFiles,
     find_part,
+    is_wanted,
     list_images,
     list_parallel_folders,
     list_scene_folders,
@@ -24,6 +24,7 @@ from geochange.training.scenes.layouts import (
 from geochange.training.settings.data import SourceConfig
 
 COLUMNS = ("before", "after")
+FOLDER_LAYOUTS = ("scenes", "folders")
 
 
 def list_scenes(sources: Iterable[SourceConfig], root: str | os.PathLike[str]) -> list[SceneFiles]:
@@ -50,7 +51,9 @@ def _list_source(source: SourceConfig, root: Path) -> list[SceneFiles]:
         "folders": list_parallel_folders,
         "manifest": _list_manifest,
     }
-    scenes = [s for s in listers[layout](source, root) if _is_wanted(s.name, source)]
+    if layout in FOLDER_LAYOUTS:
+        _require_folder(root / source.path)
+    scenes = [s for s in listers[layout](source, root) if is_wanted(s.name, source)]
     if not scenes:
         asked = ", ".join((*source.scenes, *(f"not {name}" for name in source.exclude)))
         fits = f" fits {asked}" if asked else ""
@@ -73,15 +76,19 @@ def _guess_layout(source: SourceConfig, root: Path) -> str:
     path = root / source.path
     if path.suffix.lower() == ".csv":
         return "manifest"
-    if not path.is_dir():
-        msg = f"no folder {path} to take scenes from; check data.root and the source's path"
-        raise InputNotFoundError(msg)
+    _require_folder(path)
     label = find_part(path, (source.label,) if source.label else LABEL)
     if (label is not None and label.is_file()) or _holds_scenes(path, source):
         return "scenes"
     wanted = (source.before,) if source.before else BEFORE
     before = find_part(path, wanted, folder_only=True)
     return "folders" if before is not None and list_images(before) else "scenes"
+
+
+def _require_folder(path: Path) -> None:
+    if not path.is_dir():
+        msg = f"no folder {path} to take scenes from; check data.root and the source's path"
+        raise InputNotFoundError(msg)
 
 
 def _holds_scenes(path: Path, source: SourceConfig) -> bool:
@@ -92,12 +99,6 @@ def _holds_scenes(path: Path, source: SourceConfig) -> bool:
     )
     inner = (folder for folder in path.iterdir() if folder.is_dir())
     return any(all(find_part(folder, names) for names in dates) for folder in inner)
-
-
-def _is_wanted(name: str, source: SourceConfig) -> bool:
-    short = name.rpartition(":")[2]
-    chosen = not source.scenes or any(fnmatch.fnmatch(short, p) for p in source.scenes)
-    return chosen and not any(fnmatch.fnmatch(short, p) for p in source.exclude)
 
 
 def _list_pair(source: SourceConfig, root: Path) -> list[SceneFiles]:

@@ -141,6 +141,12 @@ def _open_part(sources: Sequence[SourceConfig], data: DataConfig, *, labelled: b
 def _split_by_place(part: Part, data: DataConfig) -> Split:
     """Keep one fold of the labelled scenes for validation; scenes without labels train."""
     labelled = _find_labelled(part)
+    if not labelled:
+        msg = (
+            f"none of the {len(part.scenes)} scenes has a label, so none can validate; add labels, "
+            "or name labelled scenes in [[data.validation]]"
+        )
+        raise InputError(msg)
     changed = [int(part.surveys[i].changed.sum()) for i in labelled]
     folds = assign_folds(
         [part.scenes[i] for i in labelled],

@@ -9,7 +9,13 @@ from datetime import UTC, datetime
 from geochange.alignment.grid import gsd_m
 from geochange.nn.checkpoints.card import Card, Metric, TrainingData
 from geochange.nn.normalization import Normalization
-from geochange.training.cards import SAME_GSD, describe_bands, limit_threshold, list_metrics
+from geochange.training.cards import (
+    SAME_GSD,
+    describe_bands,
+    limit_threshold,
+    list_metrics,
+    make_title,
+)
 from geochange.training.series.stacks import Stack, StackSplit
 from geochange.training.settings.config import TrainConfig
 from geochange.training.validation import Findings
@@ -47,7 +53,7 @@ def describe_series_network(
         metrics += (Metric("dated_within_one", dated, where),)
     terms = config.card.data_terms or "not stated"
     card = Card(
-        title=config.card.description or f"{config.model.name} trained on {', '.join(names)}",
+        title=make_title(config, names),
         bands_before=bands,
         bands_after=bands,
         normalization=normalization,

@@ -8,6 +8,8 @@ from geochange.training.settings.checks import require, require_one
 
 SCHEDULES = ("cosine", "poly", "constant")
 PRECISIONS = ("fp32", "bf16")
+LONGEST_TEXT = 2000
+"""Characters that a card can hold in one field."""
 DEFAULT_MODELS = {
     "pixels": "tinysiam",
     "image": "image",
@@ -192,3 +194,7 @@ class CardConfig:
     def __post_init__(self) -> None:
         rising = not self.gsd_m or (len(self.gsd_m) == 2 and 0 < self.gsd_m[0] <= self.gsd_m[1])
         require(rising, "card.gsd_m", list(self.gsd_m), "two rising sizes in metres")
+        for name in ("description", "data_terms"):
+            text = getattr(self, name)
+            short = len(text) <= LONGEST_TEXT
+            require(short, f"card.{name}", f"{text[:60]}...", f"at most {LONGEST_TEXT} characters")

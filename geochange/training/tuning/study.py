@@ -12,6 +12,7 @@ from geochange.engine.runner import count_processors
 from geochange.engine.stages import Progress as OnProgress
 from geochange.engine.stages import report_nothing
 from geochange.errors import TrainingError, UsageError
+from geochange.nn.checkpoints.shipped import locate_model
 from geochange.training.settings.config import TrainConfig, load_config
 from geochange.training.tuning.campaign import Campaign
 from geochange.training.tuning.folder import lock_folder, make_tuning_folder
@@ -129,7 +130,7 @@ def tune(
 def _settle(config: TrainConfig, jobs: int) -> TrainConfig:
     """Make the config independent of where it is read, and share processors among jobs."""
     root, checkpoint = os.path.abspath(config.data.root), config.start.checkpoint
-    start = replace(config.start, checkpoint=os.path.abspath(checkpoint) if checkpoint else "")
+    start = replace(config.start, checkpoint=locate_model(checkpoint) if checkpoint else "")
     compute = config.compute
     if jobs > 1 and not compute.threads:
         share = max(1, count_processors() // (jobs * compute.processes))

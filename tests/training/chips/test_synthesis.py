@@ -94,6 +94,17 @@ def test_exchanged_patches_count_only_where_the_surface_is_another(seed):
     assert (made.label[step < 0.4] == 0).mean() > 0.95
 
 
+def test_patches_of_the_smallest_chips_are_single_pixels():
+    chips = [ground(seed) for seed in (1, 2)]
+    sample, donor = (
+        Sample(c.before[:, :8, :8], c.after[:, :8, :8], c.label[:8, :8], c.valid[:8, :8])
+        for c in chips
+    )
+    for seed in range(5):
+        made = exchange_patches(np.random.default_rng(seed), sample, donor)
+        assert (made.before != made.after).any()
+
+
 def test_patches_of_invalid_pixels_are_unknown():
     sample, donor = ground(1), ground(2)
     donor.valid[:] = False

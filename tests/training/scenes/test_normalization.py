@@ -35,6 +35,22 @@ def test_the_set_has_one_scaling_for_both_dates(cache):
     assert settle(cache, found) == [(found.before, found.after)] * 2
 
 
+def test_a_constant_band_stays_near_0(cache, monkeypatch):
+    read = cache.read
+
+    def flatten(index, window):
+        sample = read(index, window)
+        for date in (sample.before, sample.after):
+            date[1] = np.float32(1234.5678)
+            date[1, ::2] += np.float32(0.0005)
+        return sample
+
+    monkeypatch.setattr(cache, "read", flatten)
+    scalings = settle(cache, measure(cache, "set", seed=0))
+    scaled = scale(cache.read(0, Window(0, 0, 64, 64)), scalings[0])
+    assert np.abs(scaled.before[1]).max() < 0.01
+
+
 def test_each_date_may_have_its_own(cache):
     found = measure(cache, "date", seed=0)
     np.testing.assert_allclose(found.before.centre, pixels(cache, "before").mean(axis=1), rtol=1e-4)

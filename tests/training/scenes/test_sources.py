@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from geochange.errors import InputError, InputNotFoundError
+from geochange.errors import DataWarning, InputError, InputNotFoundError
 from geochange.training.scenes.sources import list_scenes
 from geochange.training.settings.data import SourceConfig
 
@@ -51,6 +51,9 @@ def test_folders_with_unusual_names_a_list_and_patterns(tmp_path):
     assert list(listed(tmp_path, path="s", scenes=("a*",), exclude=("a2",), **names)) == ["s:a1"]
     with pytest.raises(InputNotFoundError, match="no list of names"):
         listed(tmp_path, path="s", names_file="no.txt", **names)
+    for layout in ("scenes", "folders"):
+        with pytest.raises(InputNotFoundError, match=r"no folder .*t to take scenes from; check"):
+            listed(tmp_path, path="t", layout=layout)
     with pytest.raises(InputNotFoundError, match="no folder older of before images, but diff"):
         listed(tmp_path, path="s", layout="folders", before="older", after="new")
     (tmp_path / "s" / "new" / "a2.png").unlink()
@@ -62,7 +65,9 @@ def test_one_folder_a_scene_with_files_or_bands(tmp_path):
     touch(tmp_path, "set/x/before.tif", "set/x/after.tif", "set/x/label.tif", "set/x/label.gpkg")
     touch(tmp_path, *(f"set/y/{d}/B0{n}.tif" for d in ("before", "after") for n in (2, 3)))
     touch(tmp_path, "set/y/truth.geojson", "set/README.md", "set/z/before.tif")
-    found = listed(tmp_path, path="set")
+    with pytest.warns(DataWarning, match="set: 1 of 3 folders hold one date only, such as z, and"):
+        found = listed(tmp_path, path="set")
+    assert list(listed(tmp_path, path="set", exclude=("z",))) == ["set:x", "set:y"]
     assert list(found) == ["set:x", "set:y"]
     assert found["set:x"].label.endswith("label.tif")
     assert found["set:y"].before.endswith("y/before")

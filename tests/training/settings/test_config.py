@@ -62,6 +62,7 @@ def test_the_written_config_is_the_same_config(tmp_path):
         ({"compute": {"precision": "fp8"}}, "'compute.precision' cannot be 'fp8'"),
         ({"augment": {"scale": 0.5}}, "in [1, 4]"),
         ({"validation": {"every_steps": 0}}, "1 or more"),
+        ({"card": {"data_terms": "x" * 2001}}, "'card.data_terms' must be at most 2000 characters"),
     ],
 )
 def test_values_that_cannot_be(table, words):

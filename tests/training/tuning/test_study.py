@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -133,6 +134,12 @@ def test_worse_than_the_median_is_stopped(quick, tmp_path, monkeypatch):
     assert pruned
     assert all(row.steps < 16 for row in pruned)
     assert result.best.steps == 16
+
+
+def test_a_shipped_network_is_found_by_its_name(quick, tmp_path):
+    settings = {"start.checkpoint": "building", "steps": 2}
+    result = tune(quick | {"model": {}}, RATES, tmp_path / "out", trials=1, settings=settings)
+    assert Path(read_config(result.config).start.checkpoint).name == "building.safetensors"
 
 
 def test_inputs_that_are_not_there_end_it(quick, tmp_path):
