@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -83,6 +83,11 @@ class Pair:
             dtype=self.scenes[0].files[0].dtype if self.scenes else "float32",
             roles_after=self.after.roles,
         )
+
+    def take(self, positions: Sequence[int]) -> Pair:
+        """Keep only the bands at ``positions`` of both dates; the others are not read."""
+        dates = self.before.take(positions), self.after.take(positions)
+        return replace(self, before=dates[0], after=dates[1])
 
     def read(self, tile: Tile) -> PairBlock:
         """Read one tile with its halo at both dates."""

@@ -10,7 +10,7 @@ import numpy as np
 from geochange.alignment.pair import Pair
 from geochange.blocks import PairBlock
 from geochange.engine.stages import Stages
-from geochange.radiometry.cloudiness import CLOUDY, Clouds, say_clouds, take_bands
+from geochange.radiometry.cloudiness import CLOUDY, Clouds, say_clouds
 from geochange.radiometry.clouds import (
     CLOUD_WIDTH_M,
     MOST_RADIUS_PX,
@@ -52,7 +52,7 @@ def screen_pair(pair: Pair, stages: Stages, *, mask: bool = False) -> Clouds:
     if reason:
         return _give_up(reason, mask=mask)
     bands = _choose_bands(pair)
-    model, seen = choose_model(pair), take_bands(pair, bands)
+    model, seen = choose_model(pair), pair.take(bands)
     plan = TilePlan(pair.shape, min(TILE_PX, max(pair.shape)), model.halo)
 
     def read(tile: Tile) -> PairBlock:

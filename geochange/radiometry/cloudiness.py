@@ -30,7 +30,7 @@ class CloudReader:
     Attributes
     ----------
     pair : Pair
-        Of :func:`take_bands`, in the values of its files: not normalised, not smoothed.
+        Of its bands alone, in the values of its files: not normalised, not smoothed.
     model : CloudModel
     """
 
@@ -116,7 +116,7 @@ class Clouds:
             return None
         if not self.seen:
             return ClearSky()
-        return CloudReader(take_bands(pair, self.bands), self.model)
+        return CloudReader(pair.take(self.bands), self.model)
 
     def store(self) -> dict[str, Any]:
         """Return all of it, plain enough for JSON; see :meth:`recall`."""
@@ -136,11 +136,6 @@ class Clouds:
         before, after = (float(share) for share in stored["shares"])
         bands = tuple(int(band) for band in stored["bands"])
         return cls(model, bands, (before, after), bool(stored["masked"]), str(stored["said"]))
-
-
-def take_bands(pair: Pair, bands: tuple[int, ...]) -> Pair:
-    """Return a pair with some of its bands, to see clouds by."""
-    return replace(pair, before=pair.before.take(bands), after=pair.after.take(bands))
 
 
 def say_clouds(shares: tuple[float, float], lift: float = 0.0, *, masked: bool) -> str:

@@ -96,11 +96,10 @@ def draw_thumbnails(
     before, after : bytes
         WebP; empty where nothing of the pair can be read.
     """
-    bands, limits = list(quicklook.bands), quicklook.limits
+    shown, limits = pair.take(quicklook.bands), quicklook.limits
 
     def draw(tile: Tile) -> tuple[bytes, bytes]:
-        block = pair.salvage(tile.read)
-        return _draw(block, changes_px[tile.index], bands, limits)
+        return _draw(shown.salvage(tile.read), changes_px[tile.index], limits)
 
     windows = [_frame(change) for change in changes_px]
     return run(draw, [Tile(number, window, window) for number, window in enumerate(windows)])
@@ -113,7 +112,7 @@ def _frame(change_px: Any) -> Window:
 
 
 def _draw(
-    block: PairBlock, change_px: Any, bands: list[int], limits: Sequence[pictures.Limits]
+    block: PairBlock, change_px: Any, limits: Sequence[pictures.Limits]
 ) -> tuple[bytes, bytes]:
     window = block.tile.read
     if not block.valid.any():
@@ -121,7 +120,7 @@ def _draw(
     place = Affine.translation(window.col, window.row)
     edge = pictures.outline(rasterize([change_px], window.shape, transform=place, dtype="uint8"))
     drawn = [
-        pictures.render_rgb(image[bands], block.valid, stretch)
+        pictures.render_rgb(image, block.valid, stretch)
         for image, stretch in zip((block.before, block.after), limits, strict=True)
     ]
     drawn[1][edge] = (*pictures.CHANGE_COLOUR, 255)
