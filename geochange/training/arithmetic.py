@@ -17,6 +17,7 @@ from geochange.training.settings.config import TrainConfig
 def exact_arithmetic(config: TrainConfig) -> Iterator[None]:
     """Let the same run give the same weights; afterwards torch is as it was."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     memory: Any = torch.utils.deterministic
     fill = memory.fill_uninitialized_memory
     benchmark = torch.backends.cudnn.benchmark
@@ -31,7 +32,7 @@ def exact_arithmetic(config: TrainConfig) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(mode=deterministic)
+        torch.use_deterministic_algorithms(mode=deterministic, warn_only=warn_only)
         memory.fill_uninitialized_memory = fill
         torch.backends.cudnn.benchmark = benchmark
         torch.set_rng_state(random)

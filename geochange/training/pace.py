@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 
 from geochange.nn.networks.registry import build_model
+from geochange.nn.threads import single_threaded
 
 PROBES = 2
 """Steps that are timed, after one that warms up."""
@@ -21,7 +22,7 @@ def measure_step(
     size_px: int,
     batch_size: int,
 ) -> float:
-    """Return the seconds of a forward and a backward pass of a network.
+    """Return the seconds of a forward and a backward pass of a network in one thread.
 
     Parameters
     ----------
@@ -41,8 +42,9 @@ def measure_step(
     """
     network = build_model(model, bands, **options)
     dates = [torch.zeros(batch_size, count, size_px, size_px) for count in bands]
-    network(*dates).mean().backward()
-    started = time.perf_counter()
-    for _ in range(PROBES):
+    with single_threaded(always=True):
         network(*dates).mean().backward()
-    return (time.perf_counter() - started) / PROBES
+        started = time.perf_counter()
+        for _ in range(PROBES):
+            network(*dates).mean().backward()
+        return (time.perf_counter() - started) / PROBES

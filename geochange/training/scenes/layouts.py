@@ -142,7 +142,8 @@ def list_parallel_folders(source: SourceConfig, root: Path) -> list[SceneFiles]:
             raise InputNotFoundError(msg)
         parts[key] = list_images(part) if part else {}
     chosen = _read_names(folder / source.names_file) if source.names_file else None
-    scenes = sorted(parts["before"]) if chosen is None else chosen
+    listed = sorted(parts["before"]) if chosen is None else chosen
+    scenes = [name for name in listed if is_wanted(name, source)]
     _check_partners(folder, scenes, {k: v for k, v in parts.items() if v or k != "label"})
     label = parts["label"]
     prefix = "/".join(Path(source.path).parts[-2:])

@@ -132,9 +132,10 @@ def assign_folds(
     for root, count in zip(roots, changed, strict=True):
         sizes[root] += count
     if len(sizes) < folds:
+        fewer = f"lower data.folds to {len(sizes)}, " if len(sizes) > 1 else ""
         msg = (
             f"{len(scenes)} scenes lie at {len(sizes)} separate places, too few for {folds} folds; "
-            "name validation scenes, or split scenes by rows and cols"
+            f"{fewer}name validation scenes, or split scenes by rows and cols"
         )
         raise InputError(msg)
     totals, fold_of = [0] * folds, dict[int, int]()

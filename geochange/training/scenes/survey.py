@@ -108,7 +108,8 @@ def require_classes(
         msg = (
             f"the {purpose} labels hold no {' and no '.join(missing)} pixel ({len(labelled)} "
             f"scenes with labels, {changed} changed, {unchanged} unchanged px); check which label "
-            "values mean change (changed) and which say nothing (ignore)"
+            "values mean change (changed) and which say nothing (ignore; 255 does unless changed "
+            "names it)"
         )
         raise InputError(msg)
 

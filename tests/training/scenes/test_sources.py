@@ -59,6 +59,7 @@ def test_folders_with_unusual_names_a_list_and_patterns(tmp_path):
     (tmp_path / "s" / "new" / "a2.png").unlink()
     with pytest.raises(InputError, match="1 of 3 scenes have no after image, such as a2"):
         listed(tmp_path, path="s", **names)
+    assert list(listed(tmp_path, path="s", exclude=("a2",), **names)) == ["s:a1", "s:b1"]
 
 
 def test_one_folder_a_scene_with_files_or_bands(tmp_path):
