@@ -32,7 +32,13 @@ from geochange.detectors.wrappers.screened import put_screen, tell_screened
 from geochange.engine.preparing import check_preparation, prepare_pair
 from geochange.engine.resuming import find_once, require_same_fit, require_same_tiles
 from geochange.engine.runner import Runner, count_tasks, open_runner
-from geochange.engine.scoring import fit_detector, require_valid, say_lost, score_tiles
+from geochange.engine.scoring import (
+    fit_detector,
+    require_valid,
+    say_lost,
+    score_tiles,
+    see_needed,
+)
 from geochange.engine.sizing import choose_tile_size, parse_memory
 from geochange.engine.stages import Progress, Stages, report_nothing
 from geochange.exports.runs.fingerprint import fingerprint_inputs, list_settings
@@ -320,14 +326,15 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
     prepared = prepare_pair(job.pair, job.settings, stages, partial(find_once, folder))
     pair = prepared.pair
     score = TileStore(tiles / "score", pair.geobox, job.tile_size, "uint16", SCORE_NODATA)
+    shown = display_bands(pair)
+    seen = see_needed(detector, pair, shown)
     with stages.stage("fit"):
-        left_out = fit_detector(detector, pair, stages)
+        left_out = fit_detector(detector, seen, stages)
         require_same_fit(detector, folder)
     score_at_p = getattr(detector, "score_at_p", None)
-    kept = Kept(score, least_threshold(job.rule, score_at_p=score_at_p))
+    kept = Kept(score, least_threshold(job.rule, score_at_p=score_at_p), whole=seen is pair)
     with stages.stage("score"):
-        grid = PreviewGrid(pair.shape, display_bands(pair))
-        scored = score_tiles(detector, pair, kept, grid, stages)
+        scored = score_tiles(detector, seen, kept, PreviewGrid(pair.shape, shown), stages)
         require_valid(int(scored.histogram.sum()), pair)
     compared, screening, said = tell_screened(detector, scored.histogram)
     found = choose_threshold(compared, job.rule, score_at_p=score_at_p)
@@ -339,5 +346,5 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
     findings = map_changes(prepared, kept, scored, found, run, job.finish, folder, stages)
     if job.settings["sensitivity"]:
         with stages.stage("sensitivity"):
-            run["sensitivity"] = describe_limits(pair, detector, compared, found, stages)
+            run["sensitivity"] = describe_limits(seen, detector, compared, found, stages)
     conclude_run(findings, job.finish, folder, stages)

@@ -89,6 +89,10 @@ class Pair:
         dates = self.before.take(positions), self.after.take(positions)
         return replace(self, before=dates[0], after=dates[1])
 
+    def see(self, positions: Sequence[int]) -> Pair:
+        """Read only the bands at ``positions``; the others keep their places and are 0."""
+        return replace(self, before=self.before.see(positions), after=self.after.see(positions))
+
     def read(self, tile: Tile) -> PairBlock:
         """Read one tile with its halo at both dates."""
         return self.read_window(tile.read, tile)

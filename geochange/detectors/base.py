@@ -38,6 +38,9 @@ class Detector(Protocol):
     its blocks then need no margin, which saves much reading; without it they have ``halo``.
     One that needs few pixels to learn from says how many by ``fit_max_pixels``.
 
+    A detector that looks at some bands alone says which by a method ``bands_needed(count)``: their
+    positions among ``count`` bands. The others need not be read, and may then hold anything.
+
     A detector whose scores are probabilities of change says so by an attribute
     ``score_is_probability = True``.
 

@@ -189,6 +189,11 @@ class NetworkDetector:
             self.scalings_ = fixed.settle(*self._select(*sample, axis=1))
         return self
 
+    def bands_needed(self, count: int) -> list[int]:
+        """Return the positions of the bands that the network takes from either date."""
+        first, second = choose_dates_bands(self.card, self.roles, (count, count))
+        return sorted({*first, *second})
+
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
         """Score tiles, see :class:`geochange.detectors.base.Detector`."""
         score = np.full(valid.shape, np.nan, np.float32)

@@ -73,6 +73,26 @@ class Scored:
             raise InputLostError(msg)
 
 
+def see_needed(detector: Detector, pair: Pair, shown: Sequence[int]) -> Pair:
+    """Return the pair as a detector has to see it: without the bands that it does not look at.
+
+    Where it looks at more than half of them, all are read, so that what is kept of changed pixels
+    need not be read again.
+
+    Parameters
+    ----------
+    detector : Detector
+    pair : Pair
+    shown : sequence of int
+        Positions of further bands that have to be read.
+    """
+    count = len(pair.before.bands)
+    if not hasattr(detector, "bands_needed") or count != len(pair.after.bands):
+        return pair
+    needed = sorted({*detector.bands_needed(count), *shown})
+    return pair.see(needed) if 2 * len(needed) <= count else pair
+
+
 def fit_detector(detector: Detector, pair: Pair, stages: Stages) -> list[str]:
     """Fit a detector on the whole scene or, when it is large, on an even choice of its tiles.
 

@@ -65,10 +65,13 @@ class Kept:
     least : float
         Score from which on pixels are kept, each with its four neighbours: so filled holes of up
         to 4 px are there too.
+    whole : bool
+        Blocks hold all bands; of others nothing is kept.
     """
 
     store: TileStore
     least: float
+    whole: bool = True
 
     def _path(self, tile: Tile) -> Path:
         return self.store.path(tile.index).with_suffix(".kept")
@@ -91,7 +94,7 @@ class Kept:
         """
         known = stored != SCORE_NODATA
         likely = known & (stored >= int(self.least / SCORE_SCALE))
-        if not 0 < np.count_nonzero(likely) <= MAX_SHARE * stored.size:
+        if not self.whole or not 0 < np.count_nonzero(likely) <= MAX_SHARE * stored.size:
             return
         runs = find_runs(dilate(likely, 1) & known)
         rows, cols = np.divmod(runs.places, runs.stride)

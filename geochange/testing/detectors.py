@@ -75,6 +75,7 @@ def check_detector(
         _check_tilings(build, pair, reference)
         _check_pickle(build, pair, reference)
         _check_garbage(build, pair, reference)
+        _check_needed(build, pair, reference)
         _check_unchanged(build, count, unchanged)
         _check_bad_pixel(build, count, seed)
     _check_empty_tile(build, bands[0])
@@ -140,6 +141,20 @@ def _check_garbage(build: Callable[[], Detector], pair: ArrayPair, reference: Fl
         score = detector.score(before, after, block.valid[None])[0][block.tile.core_in_read]
         require_close(score, reference, f"invalid pixels that hold {fill} do not count")
         require_equal((before, after), kept, "score leaves its inputs as they are")
+
+
+def _check_needed(build: Callable[[], Detector], pair: ArrayPair, reference: FloatArray) -> None:
+    """Check that bands which a detector does not look at have no say."""
+    detector = build()
+    if not hasattr(detector, "bands_needed"):
+        return
+    needed = detector.bands_needed(len(pair.before))
+    spoilt = copy.deepcopy(pair)
+    for date in (spoilt.before, spoilt.after):
+        others = np.setdiff1d(np.arange(len(date)), needed)
+        date[others] = np.float32(0)
+    score = score_pair(_fit(build, spoilt, 999), spoilt, tile_size=max(pair.shape))
+    require_close(score, reference, "bands that are not needed have no say")
 
 
 def _check_unchanged(build: Callable[[], Detector], bands: int, limit: float) -> None:

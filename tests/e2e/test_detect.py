@@ -312,3 +312,28 @@ def test_a_run_may_not_overwrite_its_own_inputs(scene, tmp_path):
         gc.detect(first, second, tmp_path / "al", overwrite=True)
     assert first.exists()
     assert second.exists()
+
+
+def test_bands_that_the_method_does_not_look_at_change_nothing_but_their_deltas(
+    write_raster, tmp_path, monkeypatch
+):
+    rng = np.random.default_rng(3)
+    ground = 1000 + 2500 * gaussian_filter(rng.normal(0, 1, (7, 150, 170)), (0, 3, 3))
+    before, after = (ground + rng.normal(0, 15, ground.shape) for _ in range(2))
+    after[:, 30:42, 40:54] += np.arange(300, 1000, 100)[:, None, None]
+    names = ("B01", "B02", "B03", "B04", "B08", "B11", "B12")
+    paths = [
+        write_raster(f"{day}.tif", image.clip(1, 9999).astype(np.uint16), names=names, nodata=0)
+        for day, image in (("2020-05-01", before), ("2022-06-02", after))
+    ]
+    assert gc.open_pair(*paths).traits.roles[1:4] == ("blue", "green", "red")
+    tags = {"method": "context", "register": "off", "normalize": "off"}
+    lean = gc.detect(*paths, tmp_path / "lean", **tags)
+    monkeypatch.setattr("geochange.pipeline.see_needed", lambda detector, pair, shown: pair)
+    full = gc.detect(*paths, tmp_path / "full", **tags)
+    for layer in ("score", "mask"):
+        np.testing.assert_array_equal(lean.open(layer).values, full.open(layer).values)
+    columns = [name for name in full.polygons().columns if name != "geometry"]
+    assert "delta_B12" in columns
+    assert lean.count == full.count > 0
+    assert lean.polygons()[columns].equals(full.polygons()[columns])

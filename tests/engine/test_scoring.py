@@ -7,9 +7,10 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+import geochange as gc
 from geochange.blocks import PairBlock
 from geochange.engine.runner import open_runner
-from geochange.engine.scoring import FIT_TILE_PX, fit_detector, score_tiles
+from geochange.engine.scoring import FIT_TILE_PX, fit_detector, score_tiles, see_needed
 from geochange.engine.stages import Stages
 from geochange.errors import InputError, OutputError
 from geochange.io.stores.score import SCORE_LEVELS, SCORE_NODATA, encode_score
@@ -162,3 +163,17 @@ def test_a_detector_that_needs_few_pixels_is_shown_few(needs, shown):
     with open_runner(threads=1) as runner:
         assert fit_detector(detector, pair, Stages(runner)) == []
     assert detector.seen == pair.reads == shown
+
+
+@pytest.mark.parametrize(
+    ("roles", "seen"),
+    [
+        (("coastal", "blue", "green", "red", "nir", "nir08"), (1, 2, 3)),
+        (("blue", "green", "red"), None),
+    ],
+)
+def test_bands_that_are_not_looked_at_are_not_read(write_raster, roles, seen):
+    pixels = np.ones((len(roles), 20, 20), np.uint16)
+    pair = gc.open_pair(write_raster("b.tif", pixels), write_raster("a.tif", pixels))
+    assert see_needed(gc.get_detector("context", roles=roles), pair, (2, 1)).before.seen == seen
+    assert see_needed(gc.get_detector("cva"), pair, (0,)) is pair

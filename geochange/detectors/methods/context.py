@@ -171,6 +171,10 @@ class ContextDetector:
         self.whitening_ = whiten(difference, y, STEP_NOISE / np.sqrt(2) * steps, self.shrinkage)
         return self
 
+    def bands_needed(self, count: int) -> list[int]:
+        """Return the positions of the bands that are looked at, see :func:`select_bands`."""
+        return [int(band) for band in select_bands(self.roles, count)]
+
     def score(self, before: FloatArray, after: FloatArray, valid: BoolArray) -> FloatArray:
         """Score tiles, see :class:`geochange.detectors.base.Detector`."""
         require_equal_bands(before.shape[1], after.shape[1], "context")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,9 @@ class DateReader:
         Maps of pixel values, one a band, applied one after the other.
     smoothing : Filter or None
         Applied last; windows are read with the margin that it needs.
+    seen : tuple of int or None
+        Positions of the bands that are read: the others keep their places, empty, and have no say
+        in what is valid. None: all are.
     """
 
     readers: tuple[GridReader, ...]
@@ -174,6 +178,7 @@ class DateReader:
     masks: tuple[Mask, ...] = ()
     radiometry: tuple[tuple[BandMap, ...], ...] = ()
     smoothing: Filter | None = None
+    seen: tuple[int, ...] | None = None
 
     @property
     def geobox(self) -> GeoBox:
@@ -234,8 +239,21 @@ class DateReader:
         """Return the date smoothed."""
         return replace(self, smoothing=smoothing)
 
+    def see(self, positions: Sequence[int]) -> DateReader:
+        """Read no bands but those at ``positions``; the others are 0 in the same order."""
+        return replace(self, seen=tuple(positions))
+
+    @cached_property
+    def _seen(self) -> DateReader:
+        return replace(self, seen=None).take(self.seen or ())
+
     def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
         """Read a window; see :class:`geochange.io.reader.Reader`."""
+        if self.seen is not None:
+            part, valid = self._seen.read(window)
+            pixels = np.zeros((len(self.order), *window.shape), part.dtype)
+            pixels[list(self.seen)] = part
+            return pixels, valid
         if self.smoothing is None:
             return self._read_mapped(window)
         wide = window.pad(self.smoothing.halo)

@@ -11,7 +11,7 @@ from geochange.detectors.methods.context import (
 from geochange.errors import BandError, InputError, UsageError
 from geochange.io.stores.score import SCORE_LEVELS, encode_score
 from geochange.maps.threshold import choose_threshold
-from geochange.testing import ArrayPair
+from geochange.testing import ArrayPair, check_detector
 from geochange.tiles import TilePlan
 
 
@@ -148,3 +148,9 @@ def test_inputs_that_cannot_work():
         score_pair(before, scene(4))
     with pytest.raises(InputError, match="no pixel is valid"):
         score_pair(before, before, np.zeros(before.shape[1:], bool))
+
+
+def test_bands_that_are_not_visible_need_not_be_there():
+    detector = ContextDetector(roles=("nir", "red", "swir1", "blue"))
+    assert detector.bands_needed(4) == [1, 3]
+    check_detector(detector, bands=(4,))

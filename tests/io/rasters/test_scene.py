@@ -6,7 +6,8 @@ import rasterio
 from affine import Affine
 
 from geochange.errors import InputError
-from geochange.io.rasters.scene import describe_date
+from geochange.io.rasters.scene import describe_date, read_date
+from geochange.tiles import Window
 
 PIXELS = np.arange(1, 601, dtype=np.uint16).reshape(1, 20, 30)
 HERE = Affine(10, 0, 500000, 0, -10, 5000000)
@@ -96,3 +97,21 @@ def test_what_is_no_date_is_one_line(write_raster):
             with pytest.raises(InputError, match="a date needs a file") as caught:
                 describe_date(wrong)
             assert "\n" not in str(caught.value)
+
+
+def test_only_the_bands_that_are_seen_are_read_and_all_keep_their_places(write_raster, tmp_path):
+    for number in (2, 3, 4):
+        band = PIXELS + np.uint16(1000 * number)
+        band[0, number, :] = 0
+        write_raster(f"date/B0{number}.tif", band, nodata=0)
+    scene = describe_date(tmp_path / "date")
+    reader = read_date(scene, (0, 1, 2), scene.geobox)
+    window = Window(0, 0, 20, 30)
+    pixels, valid = reader.read(window)
+    (tmp_path / "date" / "B03.tif").unlink()
+    seen, seen_valid = reader.see((0, 2)).read(window)
+    np.testing.assert_array_equal(seen[[0, 2]][:, valid], pixels[[0, 2]][:, valid])
+    assert not seen[1].any()
+    assert not valid[[2, 3, 4]].any()
+    assert seen_valid[3].all()
+    assert not seen_valid[[2, 4]].any()
