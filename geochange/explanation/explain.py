@@ -129,7 +129,8 @@ def _check(result: ChangeMap, method: str | None, stage: str | None, steps: int)
     if method in (INTEGRATED, GRAD_CAM) and used != "network":
         msg = f"'{method}' needs a network, the run used '{used}'; choose method '{OCCLUSION}'"
         raise UsageError(msg)
-    if method in (INTEGRATED, GRAD_CAM) and is_onnx(result.run["method"]["options"]["checkpoint"]):
+    weights = result.run["method"]["options"].get("checkpoint", "")
+    if method in (INTEGRATED, GRAD_CAM) and is_onnx(weights):
         msg = f"'{method}' needs a checkpoint, an ONNX file has no gradients; choose '{OCCLUSION}'"
         raise UsageError(msg)
     if method in (INTEGRATED, GRAD_CAM) and result.run["settings"].get("shift_tolerance"):
