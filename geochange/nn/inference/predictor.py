@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from threading import Lock
-from time import perf_counter
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -13,10 +11,10 @@ from torch.nn.functional import pad
 
 from geochange.errors import ResourceError
 from geochange.nn.checkpoints.onnxfile import FLIPS
-from geochange.nn.inference.autotuning import describe_situation, recall, remember
+from geochange.nn.inference.compiling import FasterRun, Run
 from geochange.nn.inference.devicelink import open_link
 from geochange.nn.inference.extent import group_extents
-from geochange.nn.inference.precision import MOST_SCORE_ERROR, choose_device, prepare
+from geochange.nn.inference.precision import choose_device, prepare
 from geochange.nn.networks.image import cut_squares, shrink_image, shrink_mask, take_shrinking
 from geochange.nn.networks.network import ChangeNet
 from geochange.nn.normalization import LIMIT, Scaling
@@ -44,12 +42,11 @@ class Predictor:
     flips : bool
         Average the scores of the four flips: four times the work for smoother scores.
     compiled : bool
-        Try ``torch.compile`` on the first batch, which takes up to a minute, and keep it for
-        batches of that size when it is faster and right. The last digits of scores then depend on
-        which one won.
+        Try ``torch.compile`` on the first batch that is seen whole, which takes up to a minute, and
+        keep it for batches of that size when it is faster and right. The last digits of scores then
+        depend on which one won.
     weights : str
-        Hash of the weights. With it, which one is faster is remembered, see
-        :mod:`geochange.nn.inference.autotuning`; that it is right is seen in every process.
+        Hash of the weights, see :class:`geochange.nn.inference.compiling.FasterRun`.
 
     Attributes
     ----------
@@ -90,9 +87,8 @@ class Predictor:
         self._dtype, self._device = prepared.dtype, prepared.device
         self._shrink = take_shrinking(prepared.model)
         self._stride = prepared.model.stride
-        self._plain = prepared.model
-        self._run: Callable[[Tensor, Tensor], Tensor] = prepared.model
-        self._timed: torch.Size | None = None
+        self._plain: Run = prepared.model
+        self._run: Run = prepared.model
         self._edged: ChangeNet | None = None
         if prepared.model.task == "pixels":
             self._edged = copy.deepcopy(prepared.model)
@@ -100,8 +96,10 @@ class Predictor:
         self._columns = [_columns(scaling, self._device) for scaling in scalings]
         self._temperature = temperature
         self._flips = FLIPS if flips else FLIPS[:1]
-        self._untimed, self._weights, self._lock = compiled, weights, Lock()
         self._link = open_link(self._device)
+        if compiled:
+            kind = {"precision": self.precision, "weights": weights}
+            self._run = FasterRun(self._plain, self._probability, **kind)
 
     def __call__(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
         """Score a batch of tiles.
@@ -166,7 +164,7 @@ class Predictor:
         with torch.inference_mode():
             dates, _ = self._prepare(before[None], after[None], valid[None])
             squares = [cut_squares(date[0], edge // self._shrink) for date in dates]
-            rated = self._score_flipped(squares, None, ())
+            rated = self._score_flipped(squares, None, (), self._run)
             rated = self._link.collect(self._link.fetch(rated))
         return rated.reshape(valid.shape[0] // edge, valid.shape[1] // edge)
 
@@ -174,25 +172,26 @@ class Predictor:
         """Score a part; beyond the extent of a tile's valid pixels nothing is computed."""
         arrays = before, after, valid
         if self._edged is None:
-            return self._score_extent(*arrays)
+            return self._score_extent(*arrays, self._run)
         score = torch.zeros(valid.shape, device=self._device)
         for tiles, extent in group_extents(valid, self._stride):
             same = arrays if len(tiles) == len(valid) else tuple(a[tiles] for a in arrays)
-            found = self._score_extent(*(a[..., *extent] for a in same))
-            if found.shape == valid.shape:
+            before, after, inner = (a[..., *extent] for a in same)
+            whole = inner.shape == valid.shape
+            found = self._score_extent(before, after, inner, self._run if whole else self._plain)
+            if whole:
                 return found
             for tile, part in zip(tiles, found, strict=True):
                 score[tile, *extent] = part
         return score
 
-    def _score_extent(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
+    def _score_extent(self, before: Tensor, after: Tensor, valid: Tensor, run: Run) -> Tensor:
         height, width = valid.shape[-2:]
         dates, mask = self._prepare(before, after, valid)
-        self._choose_faster(dates)
         known = self._find_borders(mask, valid)
-        score = self._score_flipped(dates, known, self._flips[0])
+        score = self._score_flipped(dates, known, self._flips[0], run)
         for axes in self._flips[1:]:
-            score += self._score_flipped(dates, known, axes)
+            score += self._score_flipped(dates, known, axes, run)
         if len(self._flips) > 1:
             score /= len(self._flips)
         return score[..., :height, :width]
@@ -220,12 +219,11 @@ class Predictor:
         return dates, mask
 
     def _score_flipped(
-        self, dates: list[Tensor], known: Tensor | None, axes: tuple[int, ...]
+        self, dates: list[Tensor], known: Tensor | None, axes: tuple[int, ...], run: Run
     ) -> Tensor:
         before, after = (date.flip(axes) if axes else date for date in dates)
         if known is None or self._edged is None:
-            run = self._run if self._timed in (None, before.shape) else self._plain
-            logits: Tensor = run(before, after)
+            logits = run(before, after)
         else:
             with self._borders.hold(known.flip(axes) if axes else known):
                 logits = self._edged(before, after)
@@ -253,34 +251,6 @@ class Predictor:
         bottom, right = (-edge % self._stride for edge in date.shape[-2:])
         return pad(date, (0, right, 0, bottom)) if bottom or right else date
 
-    def _choose_faster(self, dates: list[Tensor]) -> None:
-        """Time the compiled network against the plain one, once; other threads wait for it."""
-        with self._lock:
-            if not self._untimed:
-                return
-            self._untimed, self._timed = False, dates[0].shape
-            shapes = [list(date.shape) for date in dates]
-            situation = describe_situation(self._weights, self._device, self.precision, shapes)
-            known = recall(situation) if self._weights else None
-            if known is not False:
-                self._try_compiled(dates, situation, known=known is not None)
-
-    def _try_compiled(
-        self, dates: list[Tensor], situation: dict[str, object], *, known: bool
-    ) -> None:
-        """Keep the compiled network when it is right and, timed or ``known``, faster."""
-        try:
-            compiled = torch.compile(self._run)
-            faster = known or _time(compiled, dates) < _time(self._run, dates)
-            apart = self._probability(compiled(*dates)) - self._probability(self._run(*dates))
-        except RuntimeError:  # no compiler on this machine, or one that fails
-            return
-        right = float(apart.abs().max()) <= MOST_SCORE_ERROR
-        if faster and right:
-            self._run = compiled
-        if self._weights and not known:
-            remember(situation, faster=faster and right)
-
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether torch ran out of memory, on a GPU or a processor.
@@ -307,17 +277,3 @@ def _halve(size: int, shape: torch.Size) -> int:
 
 def _columns(scaling: Scaling, device: torch.device) -> list[Tensor]:
     return [torch.from_numpy(column).to(device) for column in scaling.columns()]
-
-
-def _time(run: Callable[[Tensor, Tensor], Tensor], dates: list[Tensor]) -> float:
-    run(*dates)
-    _wait(dates[0])
-    start = perf_counter()
-    run(*dates)
-    _wait(dates[0])
-    return perf_counter() - start
-
-
-def _wait(x: Tensor) -> None:
-    if x.is_cuda:
-        torch.cuda.synchronize(x.device)

@@ -4,7 +4,7 @@ import os
 import pytest
 import torch
 
-from geochange.nn.inference import predictor
+from geochange.nn.inference import compiling
 from geochange.nn.inference.autotuning import describe_situation, locate_verdicts, recall, remember
 from geochange.nn.inference.predictor import Predictor
 from geochange.nn.networks.registry import build_model
@@ -71,7 +71,7 @@ def run(monkeypatch):
         predict = Predictor(
             model, (UNIT, UNIT), device="cpu", precision="fp32", compiled=True, weights=weights
         )
-        plain = predict._run
+        plain = predict._plain
 
         def compiled(*dates):
             return plain(*dates) * (-5 if wrong else 1)
@@ -81,9 +81,9 @@ def run(monkeypatch):
             return 1 if tried is compiled else 2
 
         monkeypatch.setattr(torch, "compile", lambda _: compiled)
-        monkeypatch.setattr(predictor, "_time", time)
+        monkeypatch.setattr(compiling, "_time", time)
         predict(date, date, valid)
-        return len(timed), predict._run is compiled
+        return len(timed), predict._run.chosen is compiled
 
     return score
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from geochange.errors import DataWarning, ResourceError, UsageError
-from geochange.nn.inference import kernels, precision
+from geochange.nn.inference import compiling, kernels, precision
 from geochange.nn.inference.kernels import FusedConv, can_fuse, fuse_layers
 from geochange.nn.inference.precision import choose_device, choose_precision, prepare
 from geochange.nn.inference.predictor import Predictor, is_out_of_memory
@@ -302,52 +302,28 @@ def test_other_errors_are_not_taken_for_memory(model):
     assert not is_out_of_memory(ValueError("can't"))
 
 
-@pytest.mark.parametrize(
-    ("seconds", "kept"), [({"plain": 2, "compiled": 1}, True), ({"plain": 1, "compiled": 2}, False)]
-)
-def test_the_compiled_network_is_kept_only_when_it_is_faster(model, monkeypatch, seconds, kept):
-    timed = []
-
-    def time(run, dates):
-        timed.append(getattr(run, "name", "plain"))
-        return seconds[timed[-1]]
-
-    predict, compiled = _with_compiler(model, monkeypatch, time)
-    for _ in range(3):
-        predict(*pair())
-    assert timed == ["compiled", "plain"]
-    assert (predict._run is compiled) == kept
-
-
-def test_a_compiled_network_that_is_wrong_is_not_kept(model, monkeypatch):
-    predict, compiled = _with_compiler(
-        model, monkeypatch, lambda run, dates: id(run) * 0, wrong=True
-    )
-    monkeypatch.setattr(
-        "geochange.nn.inference.predictor._time", lambda run, _: 1 if run is compiled else 2
-    )
-    predict(*pair())
-    assert predict._run is not compiled
-
-
-def test_no_compiler_is_no_error(model, monkeypatch):
-    def fail(run):
-        msg = "no C++ compiler"
-        raise RuntimeError(msg)
-
-    monkeypatch.setattr(torch, "compile", fail)
-    predict = Predictor(model, (UNIT, UNIT), device="cpu", compiled=True)
-    assert predict(*pair()).shape == (1, 64, 96)
-
-
-def _with_compiler(model, monkeypatch, time, *, wrong=False):
-    predict = Predictor(model, (UNIT, UNIT), device="cpu", precision="fp32", compiled=True)
-    honest = predict._run
+def test_only_tiles_that_are_seen_whole_are_compiled_for(model, monkeypatch):
+    """Those at the edge of an image come first, and in many sizes."""
+    shapes = []
 
     def compiled(before, after):
-        return honest(before, after) * (-5 if wrong else 1)
+        shapes.append(before.shape[-2:])
+        return plain(before, after)
 
-    compiled.name = "compiled"
-    monkeypatch.setattr(torch, "compile", lambda run: compiled)
-    monkeypatch.setattr("geochange.nn.inference.predictor._time", time)
-    return predict, compiled
+    predict = Predictor(model, (UNIT, UNIT), device="cpu", precision="fp32", compiled=True)
+    plain = predict._plain
+    monkeypatch.setattr(torch, "compile", lambda _: compiled)
+    monkeypatch.setattr(compiling, "_time", lambda run, _: 1 if run is compiled else 2)
+    before, after, valid = pair()
+    corner = valid.clone()
+    corner[:, :16] = False
+    known = predict(before, after, corner)
+    assert not shapes
+    expected = predict(before, after, valid)
+    assert set(shapes) == {(64, 96)}
+    count = len(shapes)
+    predict(before[..., :32], after[..., :32], valid[..., :32])
+    torch.testing.assert_close(predict(before, after, corner), known)
+    assert len(shapes) == count
+    torch.testing.assert_close(predict(before, after, valid), expected)
+    assert len(shapes) == count + 1
