@@ -346,5 +346,5 @@ def find_changes(job: Job, folder: Path, stages: Stages) -> None:
     findings = map_changes(prepared, kept, scored, found, run, job.finish, folder, stages)
     if job.settings["sensitivity"]:
         with stages.stage("sensitivity"):
-            run["sensitivity"] = describe_limits(seen, detector, compared, found, stages)
+            run["sensitivity"] = describe_limits(pair, detector, compared, found, stages)
     conclude_run(findings, job.finish, folder, stages)

@@ -86,8 +86,7 @@ class Pair:
 
     def take(self, positions: Sequence[int]) -> Pair:
         """Keep only the bands at ``positions`` of both dates; the others are not read."""
-        dates = self.before.take(positions), self.after.take(positions)
-        return replace(self, before=dates[0], after=dates[1])
+        return replace(self, before=self.before.take(positions), after=self.after.take(positions))
 
     def see(self, positions: Sequence[int]) -> Pair:
         """Read only the bands at ``positions``; the others keep their places and are 0."""

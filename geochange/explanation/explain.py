@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -125,22 +126,26 @@ def _check(result: ChangeMap, method: str | None, stage: str | None, steps: int)
         made = ", ".join(member["path"] for member in result.run.get("runs", ()))
         msg = f"{result.path} has no detector; explain one of the runs it was made of: {made}"
         raise UsageError(msg)
-    used = result.run["method"]["name"]
-    if method in (INTEGRATED, GRAD_CAM) and used != "network":
-        msg = f"'{method}' needs a network, the run used '{used}'; choose method '{OCCLUSION}'"
-        raise UsageError(msg)
-    weights = result.run["method"]["options"].get("checkpoint", "")
-    if method in (INTEGRATED, GRAD_CAM) and is_onnx(weights):
-        msg = f"'{method}' needs a checkpoint, an ONNX file has no gradients; choose '{OCCLUSION}'"
-        raise UsageError(msg)
-    if method in (INTEGRATED, GRAD_CAM) and result.run["settings"].get("shift_tolerance"):
-        msg = f"'{method}' takes one pass of a network, a shift tolerance many; use '{OCCLUSION}'"
-        raise UsageError(msg)
+    if method in (INTEGRATED, GRAD_CAM):
+        _require_gradients(result.run, method)
     if stage is not None and method != GRAD_CAM:
         msg = f"a stage is for method '{GRAD_CAM}'; choose it or leave the stage out"
         raise UsageError(msg)
     if not 1 <= steps <= MOST_STEPS:
         msg = f"steps must be 1 to {MOST_STEPS}, got {steps}"
+        raise UsageError(msg)
+
+
+def _require_gradients(run: Mapping[str, Any], method: str) -> None:
+    used = run["method"]["name"]
+    if used != "network":
+        msg = f"'{method}' needs a network, the run used '{used}'; choose method '{OCCLUSION}'"
+        raise UsageError(msg)
+    if is_onnx(run["method"]["options"].get("checkpoint", "")):
+        msg = f"'{method}' needs a checkpoint, an ONNX file has no gradients; choose '{OCCLUSION}'"
+        raise UsageError(msg)
+    if run["settings"].get("shift_tolerance"):
+        msg = f"'{method}' takes one pass of a network, a shift tolerance many; use '{OCCLUSION}'"
         raise UsageError(msg)
 
 

@@ -327,7 +327,11 @@ def test_bands_that_the_method_does_not_look_at_change_nothing_but_their_deltas(
         for day, image in (("2020-05-01", before), ("2022-06-02", after))
     ]
     assert gc.open_pair(*paths).traits.roles[1:4] == ("blue", "green", "red")
-    tags = {"method": "context", "register": "off", "normalize": "off"}
+    measured = []
+    monkeypatch.setattr(
+        "geochange.pipeline.describe_limits", lambda pair, *_: measured.append(pair) or {}
+    )
+    tags = {"method": "context", "register": "off", "normalize": "off", "sensitivity": True}
     lean = gc.detect(*paths, tmp_path / "lean", **tags)
     monkeypatch.setattr("geochange.pipeline.see_needed", lambda detector, pair, shown: pair)
     full = gc.detect(*paths, tmp_path / "full", **tags)
@@ -337,3 +341,4 @@ def test_bands_that_the_method_does_not_look_at_change_nothing_but_their_deltas(
     assert "delta_B12" in columns
     assert lean.count == full.count > 0
     assert lean.polygons()[columns].equals(full.polygons()[columns])
+    assert measured[0] == measured[1]

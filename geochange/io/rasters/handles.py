@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from random import Random
 
@@ -104,22 +104,13 @@ def borrow(
         All threads use one handle, one after the other, and with it the blocks that it has decoded
         last. Otherwise as many are open as threads read at a time.
     """
-    if in_turn:
-        with _TURN, _lend(key, open_file, place) as datasets:
-            yield datasets
-    else:
-        with _lend(key, open_file, place) as datasets:
-            yield datasets
-
-
-@contextmanager
-def _lend(key: Key, open_file: Callable[[], Datasets], place: Place) -> Iterator[Datasets]:
-    handle = _POOL.take(key, place, open_file)
-    try:
-        yield handle.datasets
-    finally:
-        handle.place = place
-        _POOL.give(handle)
+    with _TURN if in_turn else nullcontext():
+        handle = _POOL.take(key, place, open_file)
+        try:
+            yield handle.datasets
+        finally:
+            handle.place = place
+            _POOL.give(handle)
 
 
 def close_idle() -> None:

@@ -221,6 +221,7 @@ class DateReader:
             order=tuple(where[self.order[p]] for p in positions),
             radiometry=tuple(tuple(maps[p] for p in positions) for maps in self.radiometry),
             smoothing=self.smoothing and self.smoothing.take(positions),
+            seen=self.seen and tuple(n for n, p in enumerate(positions) if p in self.seen),
         )
 
     def displace(self, displacement: Displacement) -> DateReader:

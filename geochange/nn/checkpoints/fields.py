@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from geochange.errors import InputError
 
 T = TypeVar("T")
+LONGEST_TEXT = 2000
+"""Characters of a text whose length nobody says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Fields:
             raise InputError(msg)
         return value
 
-    def text(self, name: str, longest: int = 2000) -> str:
+    def text(self, name: str, longest: int = LONGEST_TEXT) -> str:
         """Return a string of at most ``longest`` characters."""
         fits = _is_text(longest)
         return str(self._get(name, f"text of at most {longest} characters", fits))

@@ -98,8 +98,9 @@ class Predictor:
         self._flips = FLIPS if flips else FLIPS[:1]
         self._link = open_link(self._device)
         if compiled:
-            kind = {"precision": self.precision, "weights": weights}
-            self._run = FasterRun(self._plain, self._probability, **kind)
+            self._run = FasterRun(
+                self._plain, self._probability, precision=self.precision, weights=weights
+            )
 
     def __call__(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
         """Score a batch of tiles.

@@ -66,7 +66,7 @@ def list_scene_folders(source: SourceConfig, root: Path) -> list[SceneFiles]:
     halves = [
         path.name
         for path in inner
-        if is_wanted(path.name, source) and _count_dates(path, source) == 1
+        if is_wanted(path.name, source) and find_dates(path, source).count(None) == 1
     ]
     if halves:
         msg = (
@@ -90,15 +90,14 @@ def is_wanted(name: str, source: SourceConfig) -> bool:
     return chosen and not any(fnmatch.fnmatch(short, p) for p in source.exclude)
 
 
-def _count_dates(folder: Path, source: SourceConfig) -> int:
-    dates = (source.before, BEFORE), (source.after, AFTER)
-    found = (find_part(folder, (named,) if named else names) for named, names in dates)
-    return sum(part is not None for part in found)
+def find_dates(folder: Path, source: SourceConfig) -> tuple[Path | None, Path | None]:
+    """Return what a folder holds of the before and of the after date."""
+    before = find_part(folder, (source.before,) if source.before else BEFORE)
+    return before, find_part(folder, (source.after,) if source.after else AFTER)
 
 
 def _read_scene(folder: Path, source: SourceConfig) -> SceneFiles | None:
-    before = find_part(folder, (source.before,) if source.before else BEFORE)
-    after = find_part(folder, (source.after,) if source.after else AFTER)
+    before, after = find_dates(folder, source)
     if before is None or after is None:
         return None
     label = find_part(folder, (source.label,) if source.label else LABEL)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from geochange.errors import InputError, InputNotFoundError
 from geochange.training.scenes.layouts import (
-    AFTER,
     BEFORE,
     LABEL,
     SceneFiles,
+    find_dates,
     find_part,
     is_wanted,
     list_images,
@@ -93,12 +93,8 @@ def _require_folder(path: Path) -> None:
 
 def _holds_scenes(path: Path, source: SourceConfig) -> bool:
     """Tell whether a folder in a folder has both dates: a scene, also when it is called ``a``."""
-    dates = (
-        (source.before,) if source.before else BEFORE,
-        (source.after,) if source.after else AFTER,
-    )
     inner = (folder for folder in path.iterdir() if folder.is_dir())
-    return any(all(find_part(folder, names) for names in dates) for folder in inner)
+    return any(all(find_dates(folder, source)) for folder in inner)
 
 
 def _list_pair(source: SourceConfig, root: Path) -> list[SceneFiles]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from geochange.nn.checkpoints.fields import LONGEST_TEXT
 from geochange.training.settings.checks import require, require_one
 
 SCHEDULES = ("cosine", "poly", "constant")
 PRECISIONS = ("fp32", "bf16")
-LONGEST_TEXT = 2000
-"""Characters that a card can hold in one field."""
 DEFAULT_MODELS = {
     "pixels": "tinysiam",
     "image": "image",

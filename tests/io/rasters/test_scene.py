@@ -111,6 +111,8 @@ def test_only_the_bands_that_are_seen_are_read_and_all_keep_their_places(write_r
     (tmp_path / "date" / "B03.tif").unlink()
     seen, seen_valid = reader.see((0, 2)).read(window)
     np.testing.assert_array_equal(seen[[0, 2]][:, valid], pixels[[0, 2]][:, valid])
+    taken, _ = reader.see((0, 2)).take((2, 1)).read(window)
+    np.testing.assert_array_equal(taken[:, valid], seen[[2, 1]][:, valid])
     assert not seen[1].any()
     assert not valid[[2, 3, 4]].any()
     assert seen_valid[3].all()
